@@ -1,0 +1,55 @@
+# Two commands do everything on a fresh machine: `make serve` and `make test`.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= configs/miniature.yaml
+# vLLM's CPU build wants torch's CPU build: from local wheels where pip has some, else from PyTorch.
+export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/cpu/torch/)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/installed: pyproject.toml
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/uv pip install --python $(BIN)/python --requirement pyproject.toml \
+		--extra cpu --extra dev --extra train
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/installed  ## set up the virtual environment
+
+.PHONY: serve
+serve: install  ## start everything on this machine; Ctrl-C stops it
+	@$(BIN)/python -m deployments.run $(CONFIG)
+
+.PHONY: test
+test: install lint types  ## all tests, with real Ray Serve and vLLM
+	$(BIN)/python -m pytest
+
+.PHONY: test-fast
+test-fast: install  ## the plain tests alone, under a minute
+	$(BIN)/python -m pytest -m "not vllm and not cluster"
+
+.PHONY: lint
+lint: install  ## ruff and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: install  ## rewrite the sources in ruff's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: types
+types: install  ## mypy
+	$(BIN)/mypy
+
+.PHONY: train
+train: install  ## train every model again (hours; resumable)
+	$(BIN)/python -m training

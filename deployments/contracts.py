@@ -1,0 +1,203 @@
+"""What passes between deployments: frozen values without behaviour, pictures as bytes.
+
+Scores are probabilities in [0, 1] on one calibrated scale, whichever stage gave them: 0.5 is the
+policy's neutral point. Times are milliseconds. Seeds are 0 to 2**32 - 1.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Action = Literal["allow", "rewrite", "steer", "block"]
+Operation = Literal["generate", "edit"]
+RewriteKind = Literal["anonymise", "soften", "ground", "diversify", "generic"]
+Score = Annotated[float, Field(ge=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Contract(BaseModel):
+    """Base of all messages: immutable, unknown fields refused, safe to print."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Picture(Contract):
+    """A decoded-and-re-encoded RGB picture.
+
+    `png` holds lossless 8-bit RGB; `sha256` is the hex digest of its raw pixels (height x width x 3
+    bytes, row-major), so that a verdict can be tied to exactly these pixels.
+    """
+
+    png: Annotated[bytes, Field(repr=False)]
+    width: Annotated[int, Field(ge=1)]
+    height: Annotated[int, Field(ge=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class StageRecord(Contract):
+    """One line of a trace: which stage did what, and why, in words that a user may read."""
+
+    stage: str
+    action: str
+    category: str | None = None
+    score: Score | None = None
+    why: str = ""
+    ms: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class GuardRequest(Contract):
+    """A prompt to be judged, whole. `loosen` asks for the policy's looser prompt thresholds."""
+
+    prompt: Annotated[str, Field(repr=False)]
+    negative_prompt: Annotated[str, Field(repr=False)] = ""
+    operation: Operation = "generate"
+    loosen: bool = False
+
+
+class PromptVerdict(Contract):
+    """The guard's answer. `scores` has every category of the policy.
+
+    `category` and `score` belong to the category that decided; for `allow` they are the highest
+    scoring acting category. `rewrite` is set exactly when `action` is `rewrite`.
+    """
+
+    action: Action
+    category: str | None
+    score: Score
+    why: str
+    stage: str
+    scores: dict[str, Score]
+    rewrite: RewriteKind | None = None
+    stages: tuple[StageRecord, ...] = ()
+
+
+class RewriteRequest(Contract):
+    """A prompt to be made safer. `kind` is what the policy asks for, `category` why."""
+
+    prompt: Annotated[str, Field(repr=False)]
+    kind: RewriteKind
+    category: str
+    seed: Seed = 0
+
+
+class Change(Contract):
+    """One disclosed edit of a prompt; `before` and `after` are the replaced and the new text."""
+
+    kind: RewriteKind
+    before: Annotated[str, Field(repr=False)]
+    after: Annotated[str, Field(repr=False)]
+    why: str
+
+
+class Rewrite(Contract):
+    """The rewriter's answer. No changes means that the prompt has no benign core."""
+
+    prompt: Annotated[str, Field(repr=False)]
+    changes: tuple[Change, ...]
+    stages: tuple[StageRecord, ...] = ()
+
+
+class GenerationRequest(Contract):
+    """One picture to be denoised.
+
+    `steer` switches guidance by the noise-aware harm head on from the first step; `strength` scales
+    it (0 means off, 1 is the head's own Polyak step). Width and height are pixels.
+    """
+
+    request_id: str
+    prompt: Annotated[str, Field(repr=False)]
+    negative_prompt: Annotated[str, Field(repr=False)] = ""
+    seed: Seed
+    steps: Annotated[int, Field(ge=1, le=200)]
+    guidance_scale: Annotated[float, Field(ge=0.0, le=30.0)]
+    width: Annotated[int, Field(ge=8)]
+    height: Annotated[int, Field(ge=8)]
+    steer: bool = False
+    strength: Annotated[float, Field(ge=0.0)] = 0.0
+    category: str | None = None
+
+
+class Generation(Contract):
+    """One finished, not yet checked picture. It may leave only through the walk.
+
+    `steps` counts denoiser calls really made; `turned_at_step` is the first steered step or None;
+    `score_before` is the head's score when steering set in; `usage` counts are in tokens and latent
+    positions.
+    """
+
+    picture: Picture
+    seed: Seed
+    steps: Annotated[int, Field(ge=0)]
+    turned_at_step: int | None = None
+    score_before: Score | None = None
+    prompt_tokens: Annotated[int, Field(ge=0)] = 0
+    latent_positions: Annotated[int, Field(ge=0)] = 0
+    ms: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class PictureRequest(Contract):
+    """A picture to be judged: the edit's input or None, the prompt as the user gave it, the output."""
+
+    input: Picture | None = None
+    prompt: Annotated[str, Field(repr=False)]
+    output: Picture
+
+
+class PictureVerdict(Contract):
+    """The output classifier's answer, bound to the judged pixels by `sha256`."""
+
+    flagged: bool
+    category: str | None
+    score: Score
+    scores: dict[str, Score]
+    why: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    ms: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class TryVerdict(Contract):
+    """The part of a picture's verdict that a trace shows."""
+
+    flagged: bool
+    category: str | None
+    score: Score
+
+
+class Try(Contract):
+    """One attempt at one picture. `index` is the picture's place among the n asked for."""
+
+    index: Annotated[int, Field(ge=0)]
+    seed: Seed
+    steer: bool
+    strength: float
+    steps: int
+    turned_at_step: int | None
+    score_before: Score | None
+    verdict: TryVerdict
+
+
+class PolicyRef(Contract):
+    """Which policy decided: name, version and the first 12 hex digits of its canonical SHA-256."""
+
+    name: str
+    version: str
+    hash: str
+
+
+Decision = Literal["delivered", "refused", "blocked", "unavailable"]
+
+
+class Safety(Contract):
+    """The trace that every response carries under `safety`, and the audit log keeps.
+
+    `size` is the true size of the pictures before any resize, `refused` the indices that the output
+    classifier withheld; both only where pictures were asked for.
+    """
+
+    request_id: str
+    decision: Decision
+    policy: PolicyRef
+    stages: tuple[StageRecord, ...] = ()
+    tries: tuple[Try, ...] = ()
+    size: str | None = None
+    refused: tuple[int, ...] = ()

@@ -1,0 +1,403 @@
+"""The walk: guard, rewriter, diffusion, classifier, and the regeneration edge back to diffusion.
+
+This is the only place where a picture is released, and the only loop in the graph.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Literal, Protocol, TypeVar
+
+from deployments.contracts import (
+    Action,
+    Change,
+    Contract,
+    Generation,
+    GenerationRequest,
+    GuardRequest,
+    Operation,
+    Picture,
+    PictureRequest,
+    PictureVerdict,
+    PromptVerdict,
+    Rewrite,
+    RewriteRequest,
+    StageRecord,
+    Try,
+    TryVerdict,
+)
+from deployments.errors import (
+    Cancelled,
+    ContentBlocked,
+    SafelightError,
+    StageFailed,
+    StageTimeout,
+    Unavailable,
+)
+from deployments.policy import Policy
+from deployments.telemetry.trace import Trace
+
+
+Answer = TypeVar("Answer")
+
+
+class Guard(Protocol):
+    async def judge(self, request: GuardRequest) -> PromptVerdict: ...
+
+
+class Rewriter(Protocol):
+    async def rewrite(self, request: RewriteRequest) -> Rewrite: ...
+
+
+class Diffusion(Protocol):
+    async def generate(self, request: GenerationRequest) -> Generation: ...
+
+
+class Classifier(Protocol):
+    async def judge(self, request: PictureRequest) -> PictureVerdict: ...
+
+
+class ImageJob(Contract):
+    """A validated request for `n` pictures; picture i uses seed + i (mod 2**32)."""
+
+    request_id: str
+    prompt: str
+    negative_prompt: str = ""
+    n: int = 1
+    seed: int
+    steps: int
+    guidance_scale: float
+    width: int
+    height: int
+    loosen: bool = False
+    rewrite: bool = True
+
+
+class Released(Contract):
+    """A picture that may leave, at its place among the n asked for. Made by `release` alone."""
+
+    index: int
+    picture: Picture
+
+
+class Admission(Contract):
+    """What the prompt side decided: the prompt to draw, how it came about, and whether to steer."""
+
+    action: Action
+    prompt: str
+    changes: tuple[Change, ...] = ()
+    steer: bool = False
+    verdict: PromptVerdict
+
+
+class Outcome(Contract):
+    """The pictures that may leave, in order, and the prompt that they were made from."""
+
+    pictures: tuple[Released, ...]
+    prompt: str
+    changes: tuple[Change, ...]
+    prompt_tokens: int
+    latent_positions: int
+
+
+class Preview(Contract):
+    """The prompt side's decision, without a picture."""
+
+    action: Action
+    scores: dict[str, float]
+    prompt: str
+    changes: tuple[Change, ...]
+
+
+def release(index: int, picture: Picture, verdict: PictureVerdict) -> Released:
+    """The one way out: a picture leaves only with a clean verdict on those very pixels.
+
+    Raises:
+        StageFailed: the verdict is for other pixels, or it flags them.
+    """
+    if verdict.sha256 != picture.sha256:
+        raise StageFailed("classifier", "its verdict belongs to another picture")
+    if verdict.flagged:
+        raise StageFailed("classifier", "a flagged picture was about to leave")
+    return Released(index=index, picture=picture)
+
+
+class Walk:
+    """The way of a request through the four services. Holds no state between requests."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        guard: Guard,
+        rewriter: Rewriter,
+        diffusion: Diffusion,
+        classifier: Classifier,
+    ) -> None:
+        self.policy = policy
+        self._guard = guard
+        self._rewriter = rewriter
+        self._diffusion = diffusion
+        self._classifier = classifier
+
+    async def generate(self, job: ImageJob, trace: Trace) -> Outcome:
+        """Prompt in, checked pictures out.
+
+        Raises:
+            ContentBlocked: the prompt, or every picture made from it, violates the policy.
+            Unavailable: a stage could not answer; nothing leaves.
+            RequestError: a stage found the request malformed.
+        """
+        admission = await self._admit(
+            GuardRequest(prompt=job.prompt, negative_prompt=job.negative_prompt, loosen=job.loosen),
+            rewrite=job.rewrite,
+            seed=job.seed,
+            trace=trace,
+        )
+        if admission.action == "block":
+            raise self._blocked(admission.verdict)
+        drawn = await self._draw_all(job, admission, trace)
+        released = tuple(picture for picture, _ in drawn if picture is not None)
+        if not released:
+            raise self._refused(job.n, trace)
+        return Outcome(
+            pictures=released,
+            prompt=admission.prompt,
+            changes=admission.changes,
+            prompt_tokens=max(generation.prompt_tokens for _, generation in drawn),
+            latent_positions=sum(generation.latent_positions for _, generation in drawn),
+        )
+
+    async def moderate(self, prompt: str, trace: Trace) -> PromptVerdict:
+        """The guard's verdict alone. Raises Unavailable when there is none."""
+        return await self._judge_prompt(GuardRequest(prompt=prompt), trace)
+
+    async def preview(
+        self, prompt: str, seed: int, operation: Operation, trace: Trace
+    ) -> Preview:
+        """What the prompt side would do. Raises Unavailable when it cannot tell."""
+        request = GuardRequest(prompt=prompt, operation=operation)
+        admission = await self._admit(request, rewrite=True, seed=seed, trace=trace)
+        return Preview(
+            action=admission.action,
+            scores=admission.verdict.scores,
+            prompt=admission.prompt,
+            changes=admission.changes,
+        )
+
+    # The prompt side: guard, then at most one rewrite, then the guard again.
+
+    async def _admit(
+        self, request: GuardRequest, *, rewrite: bool, seed: int, trace: Trace
+    ) -> Admission:
+        verdict = await self._judge_prompt(request, trace)
+        if verdict.action != "rewrite":
+            return Admission(
+                action=verdict.action,
+                prompt=request.prompt,
+                steer=verdict.action == "steer",
+                verdict=verdict,
+            )
+        harmful = verdict.rewrite in ("soften", "anonymise")
+        unchanged = Admission(
+            action="block" if harmful else "allow", prompt=request.prompt, verdict=verdict
+        )
+        if not rewrite:
+            return unchanged
+        rewritten = await self._rewrite(request, verdict, seed, trace)
+        if not rewritten.changes:
+            return unchanged
+        again = await self._judge_prompt(
+            request.model_copy(update={"prompt": rewritten.prompt}), trace
+        )
+        if again.action in ("block", "rewrite"):
+            return unchanged
+        return Admission(
+            action="rewrite",
+            prompt=rewritten.prompt,
+            changes=rewritten.changes,
+            steer=again.action == "steer",
+            verdict=verdict,
+        )
+
+    async def _judge_prompt(self, request: GuardRequest, trace: Trace) -> PromptVerdict:
+        verdict = await self._ask("guard", self._guard.judge(request), trace)
+        trace.stages(verdict.stages)
+        return verdict
+
+    async def _rewrite(
+        self, request: GuardRequest, verdict: PromptVerdict, seed: int, trace: Trace
+    ) -> Rewrite:
+        if verdict.rewrite is None or verdict.category is None:
+            raise StageFailed("guard", "asked for a rewrite without saying which")
+        order = RewriteRequest(
+            prompt=request.prompt, kind=verdict.rewrite, category=verdict.category, seed=seed
+        )
+        rewritten = await self._ask("rewriter", self._rewriter.rewrite(order), trace)
+        trace.stages(rewritten.stages)
+        return rewritten
+
+    # The picture side: diffusion, then the classifier; flagged pictures go round again, steered.
+
+    async def _draw_all(
+        self, job: ImageJob, admission: Admission, trace: Trace
+    ) -> list[tuple[Released | None, Generation]]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._draw(job, index, admission, trace))
+                    for index in range(job.n)
+                ]
+        except ExceptionGroup as failures:
+            # All siblings are cancelled by now; one cause is enough for the caller.
+            raise failures.exceptions[0] from failures
+        return [task.result() for task in tasks]
+
+    async def _draw(
+        self, job: ImageJob, index: int, admission: Admission, trace: Trace
+    ) -> tuple[Released | None, Generation]:
+        category: str | None = admission.verdict.category if admission.steer else None
+        for strength in self._strengths(admission.steer):
+            generation = await self._generate(job, index, admission, strength, category, trace)
+            verdict = await self._judge_picture(job, generation.picture, trace)
+            trace.tried(_attempt(index, strength, generation, verdict))
+            if not verdict.flagged:
+                return release(index, generation.picture, verdict), generation
+            category = verdict.category
+        trace.refused(index)
+        return None, generation
+
+    def _strengths(self, steer: bool) -> tuple[float, ...]:
+        first = self.policy.output.steer_strength if steer else 0.0
+        # A regeneration that is no stronger than the last would give the same picture again.
+        return (first, *(s for s in self.policy.output.strengths if s > first))
+
+    async def _generate(
+        self,
+        job: ImageJob,
+        index: int,
+        admission: Admission,
+        strength: float,
+        category: str | None,
+        trace: Trace,
+    ) -> Generation:
+        order = GenerationRequest(
+            request_id=job.request_id,
+            prompt=admission.prompt,
+            negative_prompt=job.negative_prompt,
+            seed=(job.seed + index) % 2**32,
+            steps=job.steps,
+            guidance_scale=job.guidance_scale,
+            width=job.width,
+            height=job.height,
+            steer=strength > 0,
+            strength=strength,
+            category=category,
+        )
+        started = time.perf_counter()
+        generation = await self._ask("diffusion", self._diffusion.generate(order), trace)
+        trace.stage(
+            StageRecord(
+                stage="diffusion",
+                action="steer" if order.steer else "generate",
+                category=category,
+                ms=_elapsed(started),
+            )
+        )
+        trace.size = f"{generation.picture.width}x{generation.picture.height}"
+        return generation
+
+    async def _judge_picture(
+        self, job: ImageJob, picture: Picture, trace: Trace
+    ) -> PictureVerdict:
+        # The user's own words are the context in which the picture will be seen.
+        question = PictureRequest(prompt=job.prompt, output=picture)
+        started = time.perf_counter()
+        verdict = await self._ask("classifier", self._classifier.judge(question), trace)
+        trace.stage(
+            StageRecord(
+                stage="classifier",
+                action="flag" if verdict.flagged else "pass",
+                category=verdict.category,
+                score=verdict.score,
+                why=verdict.why,
+                ms=_elapsed(started),
+            )
+        )
+        return verdict
+
+    # One way to ask a service: with its deadline, and with every failure named.
+
+    async def _ask(
+        self,
+        stage: Literal["guard", "rewriter", "diffusion", "classifier"],
+        answer: Awaitable[Answer],
+        trace: Trace,
+    ) -> Answer:
+        deadline: float = getattr(self.policy.deadlines, stage)
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(deadline):
+                return await answer
+        except TimeoutError as error:
+            failure: Unavailable = StageTimeout(stage, f"no answer within {deadline:g} s")
+            failure.__cause__ = error
+        except Unavailable as error:
+            failure = error
+        except Cancelled as error:
+            failure = StageFailed(stage, "the work was cancelled")
+            failure.__cause__ = error
+        except SafelightError:
+            raise
+        except Exception as error:
+            failure = StageFailed(stage, "an unexpected error")
+            failure.__cause__ = error
+        trace.stage(
+            StageRecord(
+                stage=stage, action="unavailable", why=failure.why, ms=_elapsed(started)
+            )
+        )
+        raise failure
+
+    # Refusals, in words for the user.
+
+    def _blocked(self, verdict: PromptVerdict) -> ContentBlocked:
+        category = verdict.category or "unknown"
+        return ContentBlocked(
+            f"The prompt was blocked: {verdict.why}. Change that part of it and try again.",
+            "input",
+            (category,),
+        )
+
+    def _refused(self, n: int, trace: Trace) -> ContentBlocked:
+        tries = trace.safety("refused").tries
+        categories = tuple(sorted({t.verdict.category for t in tries if t.verdict.category}))
+        pictures = "the picture" if n == 1 else f"each of the {n} pictures"
+        return ContentBlocked(
+            f"The prompt is allowed, but {pictures} made from it was flagged "
+            f"({', '.join(categories)}), after {len(tries)} tries in all. "
+            "Another seed or a more specific prompt may help.",
+            "output",
+            categories,
+        )
+
+
+def _attempt(
+    index: int, strength: float, generation: Generation, verdict: PictureVerdict
+) -> Try:
+    return Try(
+        index=index,
+        seed=generation.seed,
+        steer=strength > 0,
+        strength=strength,
+        steps=generation.steps,
+        turned_at_step=generation.turned_at_step,
+        score_before=generation.score_before,
+        verdict=TryVerdict(
+            flagged=verdict.flagged, category=verdict.category, score=verdict.score
+        ),
+    )
+
+
+def _elapsed(started: float) -> float:
+    """Milliseconds since `started`, a `time.perf_counter()`."""
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,157 @@
+"""The organisation's policy: categories, thresholds, actions. One YAML file, validated and hashed."""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from deployments.contracts import PolicyRef, RewriteKind, Score
+from deployments.errors import ConfigurationError
+
+MINORS = "sexual_minors"
+"""The one category that no policy file can change: a sexual cue together with a cue of a minor."""
+
+
+class Document(BaseModel):
+    """Base of all policy parts: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Thresholds(Document):
+    """Where a calibrated prompt score acts. `act_low` replaces `act` for `moderation: low`."""
+
+    steer: Score = Field(0.35, description="from here on, generate with steer=True")
+    act: Score = Field(0.5, description="from here on, the category's action")
+    act_low: Score = Field(0.7, description="`act` when the request asks for moderation: low")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.steer <= self.act <= self.act_low:
+            raise ValueError(
+                f"thresholds must satisfy steer <= act <= act_low, got {self.steer!r}, "
+                f"{self.act!r}, {self.act_low!r}"
+            )
+        return self
+
+
+class Category(Document):
+    """One thing that the policy has an opinion on."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z]$", description="one letter, read by the LLM guard")]
+    description: Annotated[str, Field(min_length=3, description="what the LLM guard looks for")]
+    why: Annotated[str, Field(min_length=3, description="the reason, in words for the user")]
+    action: Literal["allow", "rewrite", "block"]
+    rewrite: RewriteKind | None = None
+    thresholds: Thresholds | None = Field(None, description="overrides the policy's own")
+    operations: tuple[Literal["generate", "edit"], ...] = ("generate", "edit")
+    terms: tuple[str, ...] = Field((), description="words that pass the prompt on to the LLM")
+    block_terms: tuple[str, ...] = Field((), description="words harmful in every context")
+    openai: tuple[str, ...] = Field((), description="moderation categories of the OpenAI API")
+
+    @model_validator(mode="after")
+    def _rewrite_names_its_kind(self) -> Self:
+        if (self.action == "rewrite") != (self.rewrite is not None):
+            raise ValueError(
+                f"action {self.action!r} with rewrite {self.rewrite!r}: give `rewrite` exactly "
+                "when the action is 'rewrite'"
+            )
+        return self
+
+    @property
+    def flags(self) -> bool:
+        """Whether a score over the threshold counts as `flagged` in a moderation result."""
+        return self.action == "block" or self.rewrite == "soften"
+
+
+class OutputPolicy(Document):
+    """What happens to pictures. `strengths` has one entry per regeneration, rising."""
+
+    thresholds: dict[str, Score] = Field(description="picture category -> score that flags")
+    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (1.0, 2.0), description="steering strength of each regeneration; its length is the tries"
+    )
+    steer_strength: float = Field(1.0, gt=0, description="strength for prompts answered `steer`")
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if list(self.strengths) != sorted(self.strengths):
+            raise ValueError(f"strengths must rise with the try, got {list(self.strengths)!r}")
+        return self
+
+
+class Deadlines(Document):
+    """Seconds that a stage may take, waiting for a replica included."""
+
+    guard: Annotated[float, Field(gt=0)] = 20.0
+    rewriter: Annotated[float, Field(gt=0)] = 30.0
+    diffusion: Annotated[float, Field(gt=0)] = 120.0
+    classifier: Annotated[float, Field(gt=0)] = 20.0
+
+
+class Audit(Document):
+    """What the audit log keeps of a prompt; by default only its SHA-256."""
+
+    keep_prompts: bool = False
+
+
+class Policy(Document):
+    """A whole policy document."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    version: Annotated[str, Field(min_length=1)]
+    thresholds: Thresholds = Thresholds()
+    categories: Annotated[dict[str, Category], Field(min_length=1)]
+    output: OutputPolicy
+    deadlines: Deadlines = Deadlines()
+    audit: Audit = Audit()
+
+    @model_validator(mode="after")
+    def _codes_are_unique(self) -> Self:
+        by_code: dict[str, str] = {}
+        for name, category in self.categories.items():
+            if other := by_code.get(category.code):
+                raise ValueError(f"categories {other!r} and {name!r} share the code {category.code!r}")
+            by_code[category.code] = name
+        return self
+
+    @model_validator(mode="after")
+    def _minors_is_reserved(self) -> Self:
+        if MINORS in self.categories:
+            raise ValueError(f"{MINORS!r} is a rule, always on; remove it from the policy file")
+        return self
+
+    def thresholds_of(self, category: str) -> Thresholds:
+        """The thresholds that hold for one category."""
+        return self.categories[category].thresholds or self.thresholds
+
+    def why(self, category: str) -> str:
+        """The reason for a category, in words for the user."""
+        if category == MINORS:
+            return "it joins a sexual cue with a cue of a minor"
+        return self.categories[category].why
+
+    @cached_property
+    def ref(self) -> PolicyRef:
+        """Name, version and hash of the canonical JSON form."""
+        digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return PolicyRef(name=self.name, version=self.version, hash=digest[:12])
+
+
+def load_policy(path: str | Path) -> Policy:
+    """Reads and validates a policy file.
+
+    Raises:
+        ConfigurationError: the file is missing, is no YAML, or does not fit; says where.
+    """
+    try:
+        return Policy.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the policy {str(path)!r}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{str(path)!r} is not YAML: {error}") from error
+    except ValidationError as error:
+        raise ConfigurationError(f"{str(path)!r} is not a valid policy: {error}") from error

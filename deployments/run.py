@@ -1,0 +1,145 @@
+"""`make serve`: assembles the default models, starts Ray Serve, says when it is ready.
+
+    python -m deployments.run configs/miniature.yaml
+
+The work is `serve run`, Ray's own command. Around it: a private Ray cluster, a ready line with a
+`curl` to paste, and an end that leaves no process behind, whether by Ctrl-C or SIGTERM.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import yaml
+
+MARK = "SAFELIGHT_RUN"
+"""Environment variable that all processes of one run inherit, so that none is overlooked."""
+STOP_SECONDS = 40.0
+START_SECONDS = 900.0
+
+
+class Service:
+    """One `serve run` and everything it started. A context manager: leaving it ends them all.
+
+    `environment` is added to this process's own; `address` of Ray is always a new local cluster.
+    """
+
+    def __init__(self, config: Path, environment: Mapping[str, str] | None = None) -> None:
+        self._config = config
+        self._mark = uuid.uuid4().hex
+        options = yaml.safe_load(config.read_text(encoding="utf-8")).get("http_options", {})
+        self.url = f"http://127.0.0.1:{options.get('port', 8000)}"
+        self._environment = {
+            **os.environ,
+            "RAY_ADDRESS": "local",
+            # vLLM's engine is a child of its replica; the raylet ends it when the replica is gone.
+            "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            **(environment or {}),
+            MARK: self._mark,
+        }
+
+    def __enter__(self) -> "Service":
+        command = [str(Path(sys.executable).parent / "serve"), "run", str(self._config)]
+        # Its own session, so that a Ctrl-C reaches it once, from us.
+        self._process = subprocess.Popen(command, env=self._environment, start_new_session=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        for process in self.processes():
+            _kill(process)
+
+    def wait_until_ready(self, stop: threading.Event, timeout: float = START_SECONDS) -> bool:
+        """Whether every deployment came up before `stop` was set.
+
+        Raises:
+            RuntimeError: `serve run` ended, or was not ready after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not stop.wait(0.5):
+            if self._process.poll() is not None:
+                raise RuntimeError(f"`serve run` ended with {self._process.returncode}; see above")
+            if _answers(f"{self.url}/readyz"):
+                return True
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not ready after {timeout:g} s; see the log above")
+        return False
+
+    def running(self) -> bool:
+        """Whether `serve run` is still there."""
+        return self._process.poll() is None
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Every live process of this run, daemons of Ray and vLLM's engines included."""
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self._mark:
+                    yield process
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        pass
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("config", type=Path)
+    config = parser.parse_args().config
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    print("assembling the default models ...", flush=True)
+    subprocess.run([sys.executable, "-m", "deployments.embedded"], check=True)
+    with Service(config) as service:
+        if service.wait_until_ready(stop):
+            print(READY.format(url=service.url), flush=True)
+        while service.running() and not stop.wait(0.5):
+            pass
+        if not stop.is_set():
+            print("`serve run` ended by itself; see the log above", file=sys.stderr)
+            return 1
+        print("stopping ...", flush=True)
+    return 0
+
+
+READY = """
+Safelight is ready at {url}. Try:
+
+  curl -s {url}/v1/images/generations -H 'Content-Type: application/json' \\
+    -d '{{"prompt": "a woman in a red dress on a beach", "seed": 7}}' \\
+    | python3 -c 'import base64,json,sys; d=json.load(sys.stdin); print(d["safety"]["decision"]); \\
+      open("picture.png","wb").write(base64.b64decode(d["data"][0]["b64_json"]))'
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

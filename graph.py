@@ -1,0 +1,53 @@
+"""The application: typed arguments in, five bound deployments out.
+
+`serve run configs/miniature.yaml` and a KubeRay `serveConfigV2` go through the same `build`. Replica
+counts, resources, health and shutdown settings stand under `deployments:` of the same file, in
+Serve's own words; this file knows which parts there are and how they are joined, nothing else.
+"""
+
+# No `from __future__ import annotations`: Serve reads the builder's annotation to validate `args`.
+from pydantic import BaseModel, ConfigDict, Field
+from ray.serve import Application
+
+from deployments.classifier.config import ClassifierConfig
+from deployments.classifier.deployment import ClassifierDeployment
+from deployments.diffusion.config import DiffusionConfig
+from deployments.diffusion.deployment import DiffusionDeployment
+from deployments.embedded.resolve import resolve
+from deployments.gateway.config import GatewayConfig
+from deployments.gateway.deployment import GatewayDeployment
+from deployments.guard.config import GuardConfig
+from deployments.guard.deployment import GuardDeployment
+from deployments.policy import load_policy
+from deployments.rewriter.config import RewriterConfig
+from deployments.rewriter.deployment import RewriterDeployment
+
+
+class SafelightConfig(BaseModel):
+    """Everything that `args:` of a configuration file may say. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: str = Field(description="policy file, relative to the repository or absolute")
+    gateway: GatewayConfig
+    guard: GuardConfig
+    rewriter: RewriterConfig
+    diffusion: DiffusionConfig
+    classifier: ClassifierConfig
+
+
+def build(config: SafelightConfig) -> Application:
+    """Binds the graph. Serve graphs are acyclic: the regeneration edge is the gateway's own loop.
+
+    Raises:
+        ConfigurationError: the policy cannot be read or does not fit.
+    """
+    policy = load_policy(resolve(config.policy))
+    return GatewayDeployment.bind(
+        config.gateway,
+        policy,
+        GuardDeployment.bind(config.guard, policy),
+        RewriterDeployment.bind(config.rewriter),
+        DiffusionDeployment.bind(config.diffusion),
+        ClassifierDeployment.bind(config.classifier, policy),
+    )

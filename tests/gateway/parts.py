@@ -1,0 +1,167 @@
+"""Plain objects with the services' methods, for tests of the walk: scripted, countable, slow or broken.
+
+They are handed to the walk as arguments; nothing is patched.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+
+from deployments.contracts import (
+    Change,
+    Generation,
+    GenerationRequest,
+    GuardRequest,
+    Picture,
+    PictureRequest,
+    PictureVerdict,
+    PromptVerdict,
+    Rewrite,
+    RewriteRequest,
+    StageRecord,
+)
+from deployments.gateway.pipeline import ImageJob
+from deployments.policy import Policy
+
+POLICY = Policy.model_validate(
+    {
+        "name": "test",
+        "version": "1",
+        "categories": {
+            "violence": {
+                "code": "A", "description": "violence", "why": "it is violent", "action": "block",
+            },
+            "demeaning": {
+                "code": "B", "description": "demeaning", "why": "it demeans",
+                "action": "rewrite", "rewrite": "soften",
+            },
+            "vague": {
+                "code": "C", "description": "vague", "why": "it is vague",
+                "action": "rewrite", "rewrite": "ground",
+            },
+        },
+        "output": {"thresholds": {"violence": 0.5}, "strengths": [1.0, 2.0], "steer_strength": 1.0},
+        "deadlines": {"guard": 0.2, "rewriter": 0.2, "diffusion": 0.2, "classifier": 0.2},
+    }
+)  # fmt: skip
+
+
+def verdict(action: str, category: str | None = None, rewrite: str | None = None) -> PromptVerdict:
+    score = 0.0 if action == "allow" else 0.9
+    record = StageRecord(stage="llm", action=action, category=category, score=score)
+    return PromptVerdict(
+        action=action, category=category, score=score, why=f"{category}", stage="llm",
+        scores={"violence": score}, rewrite=rewrite, stages=(record,),
+    )  # fmt: skip
+
+
+ALLOW = verdict("allow")
+STEER = verdict("steer", "violence")
+BLOCK = verdict("block", "violence")
+SOFTEN = verdict("rewrite", "demeaning", "soften")
+GROUND = verdict("rewrite", "vague", "ground")
+
+
+class Guard:
+    """Answers from a table by prompt; unknown prompts are allowed."""
+
+    def __init__(self, answers: dict[str, PromptVerdict] | None = None) -> None:
+        self.answers = answers or {}
+        self.asked: list[str] = []
+
+    async def judge(self, request: GuardRequest) -> PromptVerdict:
+        self.asked.append(request.prompt)
+        return self.answers.get(request.prompt, ALLOW)
+
+
+class Rewriter:
+    """Answers with one text, or with no changes when it is None."""
+
+    def __init__(self, text: str | None = "a person relaxing") -> None:
+        self.text = text
+        self.asked: list[RewriteRequest] = []
+
+    async def rewrite(self, request: RewriteRequest) -> Rewrite:
+        self.asked.append(request)
+        if self.text is None:
+            return Rewrite(prompt=request.prompt, changes=())
+        change = Change(kind=request.kind, before=request.prompt, after=self.text, why="softened")
+        return Rewrite(prompt=self.text, changes=(change,))
+
+
+def picture(request: GenerationRequest) -> Picture:
+    png = f"{request.prompt}|{request.seed}|{request.strength}".encode()
+    return Picture(png=png, width=64, height=64, sha256=hashlib.sha256(png).hexdigest())
+
+
+class Diffusion:
+    """Draws pictures whose bytes name prompt, seed and strength."""
+
+    def __init__(self) -> None:
+        self.asked: list[GenerationRequest] = []
+        self.cancelled = 0
+
+    async def generate(self, request: GenerationRequest) -> Generation:
+        self.asked.append(request)
+        return Generation(
+            picture=picture(request), seed=request.seed, steps=request.steps,
+            turned_at_step=0 if request.steer else None, prompt_tokens=3, latent_positions=64,
+        )  # fmt: skip
+
+
+class Classifier:
+    """Flags a picture when `harmful` says so of its bytes."""
+
+    def __init__(self, harmful: Callable[[str], bool] = lambda text: False) -> None:
+        self.harmful = harmful
+        self.asked: list[PictureRequest] = []
+
+    async def judge(self, request: PictureRequest) -> PictureVerdict:
+        self.asked.append(request)
+        flagged = self.harmful(request.output.png.decode())
+        return PictureVerdict(
+            flagged=flagged, category="violence" if flagged else None, score=0.9 if flagged else 0,
+            scores={"violence": 0.9 if flagged else 0.0}, why="", sha256=request.output.sha256,
+        )  # fmt: skip
+
+
+class Slow:
+    """Never answers; counts how often it was told to stop."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.cancelled = 0
+
+    async def _wait(self, request: object) -> None:
+        self.started += 1
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+    judge = rewrite = generate = _wait
+
+
+class Broken:
+    """Raises the given error whatever it is asked."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def _fail(self, request: object) -> None:
+        raise self.error
+
+    judge = rewrite = generate = _fail
+
+
+def job(prompt: str = "a dog", n: int = 1, **changes: object) -> ImageJob:
+    fields: dict[str, object] = {
+        "request_id": "r1", "prompt": prompt, "n": n, "seed": 7, "steps": 10,
+        "guidance_scale": 3.0, "width": 64, "height": 64,
+    }  # fmt: skip
+    return ImageJob.model_validate(fields | changes)
+
+
+def drawn(requests: Sequence[GenerationRequest]) -> list[tuple[int, float]]:
+    return [(request.seed, request.strength) for request in requests]

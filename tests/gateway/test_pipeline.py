@@ -1,0 +1,246 @@
+"""The walk, from prompt to released picture: order, edges, refusals, failures."""
+
+import asyncio
+
+import pytest
+
+from deployments.contracts import PictureVerdict
+from deployments.errors import (
+    Cancelled,
+    ContentBlocked,
+    Overloaded,
+    RequestError,
+    StageFailed,
+    StageTimeout,
+    Unavailable,
+)
+from deployments.gateway.pipeline import Walk, release
+from deployments.telemetry.trace import Trace
+from tests.gateway import parts
+
+
+def walk(guard=None, rewriter=None, diffusion=None, classifier=None) -> Walk:
+    return Walk(
+        parts.POLICY,
+        guard or parts.Guard(),
+        rewriter or parts.Rewriter(),
+        diffusion or parts.Diffusion(),
+        classifier or parts.Classifier(),
+    )
+
+
+def new_trace() -> Trace:
+    return Trace("r1", parts.POLICY.ref)
+
+
+async def test_an_allowed_prompt_gives_a_checked_picture():
+    diffusion, classifier, trace = parts.Diffusion(), parts.Classifier(), new_trace()
+    outcome = await walk(diffusion=diffusion, classifier=classifier).generate(parts.job(), trace)
+    assert [p.index for p in outcome.pictures] == [0]
+    assert [q.output for q in classifier.asked] == [outcome.pictures[0].picture]
+    assert parts.drawn(diffusion.asked) == [(7, 0.0)]
+    safety = trace.safety("delivered")
+    assert [r.stage for r in safety.stages] == ["llm", "diffusion", "classifier"]
+    assert safety.size == "64x64"
+
+
+async def test_a_blocked_prompt_is_never_drawn():
+    diffusion = parts.Diffusion()
+    subject = walk(guard=parts.Guard({"a fight": parts.BLOCK}), diffusion=diffusion)
+    with pytest.raises(ContentBlocked, match="it|violence") as caught:
+        await subject.generate(parts.job("a fight"), new_trace())
+    assert caught.value.moderation_stage == "input"
+    assert caught.value.categories == ("violence",)
+    assert diffusion.asked == []
+
+
+async def test_a_flagged_picture_is_steered_from_the_same_seed():
+    diffusion, trace = parts.Diffusion(), new_trace()
+    classifier = parts.Classifier(lambda text: text.endswith("|0.0"))
+    outcome = await walk(diffusion=diffusion, classifier=classifier).generate(parts.job(), trace)
+    assert parts.drawn(diffusion.asked) == [(7, 0.0), (7, 1.0)]
+    assert diffusion.asked[1].steer
+    assert diffusion.asked[1].category == "violence"
+    assert outcome.pictures[0].picture == parts.picture(diffusion.asked[1])
+    assert [t.verdict.flagged for t in trace.safety("delivered").tries] == [True, False]
+
+
+async def test_tries_are_bounded_and_their_strength_rises():
+    diffusion, trace = parts.Diffusion(), new_trace()
+    subject = walk(diffusion=diffusion, classifier=parts.Classifier(lambda text: True))
+    with pytest.raises(ContentBlocked, match="3 tries") as caught:
+        await subject.generate(parts.job(), trace)
+    assert parts.drawn(diffusion.asked) == [(7, 0.0), (7, 1.0), (7, 2.0)]
+    assert caught.value.moderation_stage == "output"
+    assert trace.safety("refused").refused == (0,)
+
+
+async def test_a_steer_verdict_steers_from_the_first_try():
+    diffusion = parts.Diffusion()
+    subject = walk(guard=parts.Guard({"a warrior": parts.STEER}), diffusion=diffusion)
+    await subject.generate(parts.job("a warrior"), new_trace())
+    assert parts.drawn(diffusion.asked) == [(7, 1.0)]
+
+
+async def test_a_steered_try_is_not_repeated_at_the_same_strength():
+    diffusion = parts.Diffusion()
+    subject = walk(
+        guard=parts.Guard({"a warrior": parts.STEER}),
+        diffusion=diffusion,
+        classifier=parts.Classifier(lambda text: True),
+    )
+    with pytest.raises(ContentBlocked):
+        await subject.generate(parts.job("a warrior"), new_trace())
+    assert parts.drawn(diffusion.asked) == [(7, 1.0), (7, 2.0)]
+
+
+async def test_several_pictures_use_rising_seeds_and_name_the_refused():
+    diffusion, trace = parts.Diffusion(), new_trace()
+    classifier = parts.Classifier(lambda text: "|8|" in text)
+    subject = walk(diffusion=diffusion, classifier=classifier)
+    outcome = await subject.generate(parts.job(n=3), trace)
+    assert [p.index for p in outcome.pictures] == [0, 2]
+    assert trace.safety("delivered").refused == (1,)
+    assert {seed for seed, _ in parts.drawn(diffusion.asked)} == {7, 8, 9}
+
+
+async def test_a_softened_prompt_is_guarded_again_and_disclosed():
+    guard, diffusion = parts.Guard({"a lazy man": parts.SOFTEN}), parts.Diffusion()
+    subject = walk(guard=guard, diffusion=diffusion)
+    outcome = await subject.generate(parts.job("a lazy man"), new_trace())
+    assert guard.asked == ["a lazy man", "a person relaxing"]
+    assert outcome.prompt == diffusion.asked[0].prompt == "a person relaxing"
+    assert [c.kind for c in outcome.changes] == ["soften"]
+
+
+async def test_the_classifier_sees_the_users_own_words():
+    classifier = parts.Classifier()
+    subject = walk(guard=parts.Guard({"a lazy man": parts.SOFTEN}), classifier=classifier)
+    await subject.generate(parts.job("a lazy man"), new_trace())
+    assert classifier.asked[0].prompt == "a lazy man"
+
+
+@pytest.mark.parametrize("again", [parts.BLOCK, parts.SOFTEN], ids=["block", "rewrite"])
+async def test_a_rewrite_that_the_guard_does_not_pass_is_a_block(again):
+    guard = parts.Guard({"a lazy man": parts.SOFTEN, "a person relaxing": again})
+    with pytest.raises(ContentBlocked):
+        await walk(guard=guard).generate(parts.job("a lazy man"), new_trace())
+    assert guard.asked == ["a lazy man", "a person relaxing"]
+
+
+async def test_a_prompt_without_a_benign_core_is_a_block():
+    subject = walk(guard=parts.Guard({"x": parts.SOFTEN}), rewriter=parts.Rewriter(None))
+    with pytest.raises(ContentBlocked):
+        await subject.generate(parts.job("x"), new_trace())
+
+
+async def test_rewrite_off_turns_soften_into_block():
+    rewriter = parts.Rewriter()
+    subject = walk(guard=parts.Guard({"x": parts.SOFTEN}), rewriter=rewriter)
+    with pytest.raises(ContentBlocked):
+        await subject.generate(parts.job("x", rewrite=False), new_trace())
+    assert rewriter.asked == []
+
+
+async def test_rewrite_off_only_skips_ground():
+    diffusion = parts.Diffusion()
+    subject = walk(guard=parts.Guard({"x": parts.GROUND}), diffusion=diffusion)
+    outcome = await subject.generate(parts.job("x", rewrite=False), new_trace())
+    assert outcome.prompt == diffusion.asked[0].prompt == "x"
+    assert outcome.changes == ()
+
+
+async def test_preview_answers_for_a_block_without_raising():
+    preview = await walk(guard=parts.Guard({"x": parts.BLOCK})).preview(
+        "x", 7, "generate", new_trace()
+    )
+    assert (preview.action, preview.prompt, preview.changes) == ("block", "x", ())
+
+
+# No error path lets unchecked content through: stage by fault, one assertion.
+
+FAULTS = {
+    "raises": lambda stage: parts.Broken(ValueError("boom")),
+    "slow": lambda stage: parts.Slow(),
+    "unavailable": lambda stage: parts.Broken(StageFailed(stage, "died")),
+    "overloaded": lambda stage: parts.Broken(Overloaded(stage, "full")),
+    "cancelled inside": lambda stage: parts.Broken(Cancelled("stopped")),
+}
+STAGES = ("guard", "rewriter", "diffusion", "classifier")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_faulty_stage_gives_no_picture_and_is_named(stage, fault):
+    services = {"guard": parts.Guard({"a dog": parts.SOFTEN})} | {stage: FAULTS[fault](stage)}
+    trace = new_trace()
+    with pytest.raises(Unavailable) as caught:
+        await walk(**services).generate(parts.job(), trace)
+    assert caught.value.stage == stage
+    last = trace.safety("unavailable").stages[-1]
+    assert (last.stage, last.action) == (stage, "unavailable")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_stage_past_its_deadline_is_cancelled(stage):
+    slow = parts.Slow()
+    services = {"guard": parts.Guard({"a dog": parts.SOFTEN})} | {stage: slow}
+    with pytest.raises(StageTimeout):
+        await walk(**services).generate(parts.job(), new_trace())
+    assert slow.cancelled == slow.started == 1
+
+
+async def test_a_failed_sibling_cancels_the_other_pictures():
+    class FirstFails(parts.Slow):
+        async def generate(self, request):
+            if request.seed == 7:
+                raise StageFailed("diffusion", "died")
+            await self._wait(request)
+
+    diffusion = FirstFails()
+    with pytest.raises(StageFailed):
+        await walk(diffusion=diffusion).generate(parts.job(n=4), new_trace())
+    assert diffusion.cancelled == diffusion.started
+
+
+async def test_a_hang_up_cancels_the_work_of_every_picture():
+    slow = parts.Slow()
+    task = asyncio.create_task(walk(diffusion=slow).generate(parts.job(n=3), new_trace()))
+    while slow.started < 3:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert slow.cancelled == 3
+
+
+async def test_a_malformed_request_found_by_a_stage_stays_a_request_error():
+    error = RequestError("too long", code="prompt_too_long", param="prompt")
+    with pytest.raises(RequestError):
+        await walk(diffusion=parts.Broken(error)).generate(parts.job(), new_trace())
+
+
+async def test_a_verdict_on_other_pixels_releases_nothing():
+    class Confused(parts.Classifier):
+        async def judge(self, request):
+            return (await super().judge(request)).model_copy(update={"sha256": "0" * 64})
+
+    with pytest.raises(StageFailed):
+        await walk(classifier=Confused()).generate(parts.job(), new_trace())
+
+
+def test_release_refuses_a_flagged_picture():
+    picture = parts.picture(_request())
+    verdict = PictureVerdict(
+        flagged=True, category="violence", score=0.9, scores={}, why="", sha256=picture.sha256
+    )
+    with pytest.raises(StageFailed):
+        release(0, picture, verdict)
+
+
+def _request():
+    from deployments.contracts import GenerationRequest
+
+    return GenerationRequest(
+        request_id="r", prompt="p", seed=1, steps=1, guidance_scale=1, width=64, height=64
+    )
