@@ -1,0 +1,1 @@
+"""The miniature world: pictograms with their captions, ground truth and faults."""
