@@ -1,12 +1,12 @@
 """The gateway's Serve class: it joins the HTTP edge with the walk."""
 
 import asyncio
-from pathlib import Path
 
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from deployments.embedded.resolve import ROOT
 from deployments.gateway.app import create_app
 from deployments.gateway.config import GatewayConfig
 from deployments.gateway.pipeline import Walk
@@ -42,7 +42,7 @@ class GatewayDeployment:
             RemoteDiffusion(diffusion),
             RemoteClassifier(classifier),
         )
-        self._audit = AuditLog(Path(config.audit_log), policy.audit.keep_prompts)
+        self._audit = AuditLog(ROOT / config.audit_log, policy.audit.keep_prompts)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._walk, self._config, self._audit, _every_deployment_runs)

@@ -37,7 +37,6 @@ from deployments.errors import (
 from deployments.policy import Policy
 from deployments.telemetry.trace import Trace
 
-
 Answer = TypeVar("Answer")
 
 
@@ -171,9 +170,7 @@ class Walk:
         """The guard's verdict alone. Raises Unavailable when there is none."""
         return await self._judge_prompt(GuardRequest(prompt=prompt), trace)
 
-    async def preview(
-        self, prompt: str, seed: int, operation: Operation, trace: Trace
-    ) -> Preview:
+    async def preview(self, prompt: str, seed: int, operation: Operation, trace: Trace) -> Preview:
         """What the prompt side would do. Raises Unavailable when it cannot tell."""
         request = GuardRequest(prompt=prompt, operation=operation)
         admission = await self._admit(request, rewrite=True, seed=seed, trace=trace)
@@ -306,9 +303,7 @@ class Walk:
         trace.size = f"{generation.picture.width}x{generation.picture.height}"
         return generation
 
-    async def _judge_picture(
-        self, job: ImageJob, picture: Picture, trace: Trace
-    ) -> PictureVerdict:
+    async def _judge_picture(self, job: ImageJob, picture: Picture, trace: Trace) -> PictureVerdict:
         # The user's own words are the context in which the picture will be seen.
         question = PictureRequest(prompt=job.prompt, output=picture)
         started = time.perf_counter()
@@ -352,9 +347,7 @@ class Walk:
             failure = StageFailed(stage, "an unexpected error")
             failure.__cause__ = error
         trace.stage(
-            StageRecord(
-                stage=stage, action="unavailable", why=failure.why, ms=_elapsed(started)
-            )
+            StageRecord(stage=stage, action="unavailable", why=failure.why, ms=_elapsed(started))
         )
         raise failure
 
@@ -381,9 +374,7 @@ class Walk:
         )
 
 
-def _attempt(
-    index: int, strength: float, generation: Generation, verdict: PictureVerdict
-) -> Try:
+def _attempt(index: int, strength: float, generation: Generation, verdict: PictureVerdict) -> Try:
     return Try(
         index=index,
         seed=generation.seed,
@@ -392,9 +383,7 @@ def _attempt(
         steps=generation.steps,
         turned_at_step=generation.turned_at_step,
         score_before=generation.score_before,
-        verdict=TryVerdict(
-            flagged=verdict.flagged, category=verdict.category, score=verdict.score
-        ),
+        verdict=TryVerdict(flagged=verdict.flagged, category=verdict.category, score=verdict.score),
     )
 
 

@@ -1,6 +1,6 @@
-"""Plain objects with the services' methods, for tests of the walk: scripted, countable, slow or broken.
+"""Plain objects with the services' methods: scripted, countable, slow or broken.
 
-They are handed to the walk as arguments; nothing is patched.
+Tests of the walk hand them over as arguments; nothing is patched.
 """
 
 import asyncio
@@ -131,9 +131,17 @@ class Slow:
     def __init__(self) -> None:
         self.started = 0
         self.cancelled = 0
+        self._asked = asyncio.Condition()
+
+    async def reached(self, count: int) -> None:
+        """Returns as soon as it was asked so often."""
+        async with self._asked:
+            await self._asked.wait_for(lambda: self.started >= count)
 
     async def _wait(self, request: object) -> None:
         self.started += 1
+        async with self._asked:
+            self._asked.notify_all()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:

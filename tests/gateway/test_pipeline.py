@@ -47,7 +47,7 @@ async def test_an_allowed_prompt_gives_a_checked_picture():
 async def test_a_blocked_prompt_is_never_drawn():
     diffusion = parts.Diffusion()
     subject = walk(guard=parts.Guard({"a fight": parts.BLOCK}), diffusion=diffusion)
-    with pytest.raises(ContentBlocked, match="it|violence") as caught:
+    with pytest.raises(ContentBlocked, match="violence") as caught:
         await subject.generate(parts.job("a fight"), new_trace())
     assert caught.value.moderation_stage == "input"
     assert caught.value.categories == ("violence",)
@@ -206,8 +206,7 @@ async def test_a_failed_sibling_cancels_the_other_pictures():
 async def test_a_hang_up_cancels_the_work_of_every_picture():
     slow = parts.Slow()
     task = asyncio.create_task(walk(diffusion=slow).generate(parts.job(n=3), new_trace()))
-    while slow.started < 3:
-        await asyncio.sleep(0)
+    await slow.reached(3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

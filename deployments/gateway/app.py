@@ -1,0 +1,101 @@
+"""The HTTP edge: routes. Each decision is logged once, before its answer leaves."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from deployments.contracts import Safety
+from deployments.errors import SafelightError, Unavailable
+from deployments.gateway.config import GatewayConfig
+from deployments.gateway.endpoints import Decider, Endpoints, Exchange
+from deployments.gateway.failures import EdgeRefusal, failure_reply
+from deployments.gateway.limits import Edge, Room, read_bounded
+from deployments.gateway.responses import Reply, models, models_body
+from deployments.gateway.strict_json import parse_json
+from deployments.telemetry.trace import Trace
+
+Endpoint = Callable[[Any, Exchange], Awaitable[Reply]]
+
+
+class Log(Protocol):
+    """Where decisions are kept: see `deployments.telemetry.audit.AuditLog`."""
+
+    def write(self, safety: Safety, prompt: str) -> None: ...
+
+
+def create_app(
+    walk: Decider, config: GatewayConfig, audit: Log, ready: Callable[[], Awaitable[bool]]
+) -> FastAPI:
+    """The application.
+
+    Args:
+        ready: whether every service behind the walk can answer now.
+    """
+    app = FastAPI(
+        title="Safelight", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    app.add_middleware(Edge, policy=walk.policy.ref)
+    endpoints = Endpoints(walk, config)
+    room = Room(config.max_requests)
+
+    def trace_of(request: Request) -> Trace:
+        return Trace(request.state.request_id, walk.policy.ref)
+
+    async def decide(request: Request, endpoint: Endpoint) -> Response:
+        exchange = Exchange(trace_of(request))
+        try:
+            with room.place():
+                body = await read_bounded(request, config.max_body_bytes, config.body_timeout_s)
+                reply = await endpoint(parse_json(body), exchange)
+                response = reply.render()
+        except Exception as error:
+            reply = failure_reply(error, exchange.trace)
+            response = reply.render()
+        try:
+            audit.write(reply.safety, exchange.prompt)
+        except SafelightError as error:  # what cannot be accounted for is not released
+            return failure_reply(error, exchange.trace).render()
+        return response
+
+    @app.post("/v1/images/generations")
+    async def generate_images(request: Request) -> Response:
+        return await decide(request, endpoints.images)
+
+    @app.post("/v1/moderations")
+    async def moderate(request: Request) -> Response:
+        return await decide(request, endpoints.moderations)
+
+    @app.post("/v1/safety/preview")
+    async def preview(request: Request) -> Response:
+        return await decide(request, endpoints.preview)
+
+    @app.get("/v1/models")
+    async def list_models(request: Request) -> Response:
+        return Reply(models_body(config), trace_of(request).safety("delivered")).render()
+
+    @app.get("/v1/models/{model}")
+    async def show_model(request: Request, model: str) -> Response:
+        served = models(config)
+        if model not in served:
+            raise EdgeRefusal("The model does not exist here.", status=404, code="model_not_found")
+        return Reply(served[model], trace_of(request).safety("delivered")).render()
+
+    @app.get("/healthz")
+    async def healthy() -> Response:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz")
+    async def is_ready() -> Response:
+        if not await ready():
+            raise Unavailable("gateway", "a service behind it is not ready yet")
+        return JSONResponse({"status": "ready"})
+
+    @app.exception_handler(SafelightError)
+    @app.exception_handler(HTTPException)
+    async def explain(request: Request, error: Exception) -> Response:
+        return failure_reply(error, trace_of(request)).render()
+
+    return app

@@ -1,0 +1,113 @@
+"""What each POST does between a parsed body and an answer. Errors leave as exceptions."""
+
+import asyncio
+from typing import Any, Protocol
+
+from deployments.contracts import Decision, Operation, PromptVerdict
+from deployments.gateway.config import GatewayConfig
+from deployments.gateway.encoding import encode
+from deployments.gateway.moderation import moderation_result
+from deployments.gateway.orders import (
+    ImageOrder,
+    check_moderations,
+    check_preview,
+    image_order,
+    served_model,
+)
+from deployments.gateway.pipeline import ImageJob, Outcome, Preview
+from deployments.gateway.requests import ImagesBody, ModerationsBody, PreviewBody, read_body
+from deployments.gateway.responses import Reply, images_body, moderations_body, preview_body
+from deployments.policy import Policy
+from deployments.telemetry.trace import Trace
+
+
+class Decider(Protocol):
+    """The walk, as the edge sees it: see `deployments.gateway.pipeline.Walk`."""
+
+    policy: Policy
+
+    async def generate(self, job: ImageJob, trace: Trace) -> Outcome: ...
+
+    async def moderate(self, prompt: str, trace: Trace) -> PromptVerdict: ...
+
+    async def preview(
+        self, prompt: str, seed: int, operation: Operation, trace: Trace
+    ) -> Preview: ...
+
+
+class Exchange:
+    """One request while it is answered: its trace, and its prompt as soon as it is known."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.prompt = ""
+
+
+class Endpoints:
+    """The three decisions that can be asked for. Holds no state between requests."""
+
+    def __init__(self, walk: Decider, config: GatewayConfig) -> None:
+        self._walk = walk
+        self._config = config
+
+    async def images(self, parsed: Any, exchange: Exchange) -> Reply:
+        """Prompt in, checked pictures out."""
+        body = read_body(ImagesBody, parsed)
+        exchange.prompt = body.prompt
+        order = image_order(body, self._config, exchange.trace.request_id)
+        outcome = await self._walk.generate(order.job, exchange.trace)
+        # A thread, since a large PNG takes long enough to hold up everybody else's requests.
+        files = await asyncio.to_thread(self._encode, order, outcome, exchange.trace)
+        return Reply(images_body(order, outcome, files), exchange.trace.safety("delivered"))
+
+    async def moderations(self, parsed: Any, exchange: Exchange) -> Reply:
+        """Texts in, the guard's verdict on each out."""
+        body = read_body(ModerationsBody, parsed)
+        exchange.prompt = "\n".join(body.input)
+        model = served_model(body.model, self._config.moderation_models)
+        check_moderations(body, self._config)
+        verdicts = await self._moderate_all(body.input, exchange.trace)
+        results = [moderation_result(verdict, self._walk.policy) for verdict in verdicts]
+        return Reply(
+            moderations_body(model, exchange.trace.request_id, results),
+            exchange.trace.safety("delivered"),
+        )
+
+    async def preview(self, parsed: Any, exchange: Exchange) -> Reply:
+        """Prompt in, what would become of it out."""
+        body = read_body(PreviewBody, parsed)
+        exchange.prompt = body.prompt
+        check_preview(body, self._config)
+        preview = await self._walk.preview(body.prompt, body.seed, body.operation, exchange.trace)
+        decision: Decision = "blocked" if preview.action == "block" else "delivered"
+        return Reply(preview_body(preview), exchange.trace.safety(decision))
+
+    async def _moderate_all(self, texts: tuple[str, ...], trace: Trace) -> list[PromptVerdict]:
+        turns = asyncio.Semaphore(self._config.moderation_concurrency)
+
+        async def moderate(text: str) -> PromptVerdict:
+            async with turns:
+                return await self._walk.moderate(text, trace)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(moderate(text)) for text in texts]
+        except ExceptionGroup as failures:
+            first = failures.exceptions[0]  # its siblings are cancelled by now
+            raise first from first.__cause__
+        return [task.result() for task in tasks]
+
+    def _encode(self, order: ImageOrder, outcome: Outcome, trace: Trace) -> list[bytes]:
+        notes = {"request_id": trace.request_id, "policy_hash": trace.policy.hash}
+        return [
+            encode(
+                released.picture,
+                order.width,
+                order.height,
+                order.output_format,
+                order.output_compression,
+                self._config.resample,
+                notes,
+            )
+            for released in outcome.pictures
+        ]
