@@ -1,8 +1,8 @@
 """The application: typed arguments in, five bound deployments out.
 
-`serve run configs/miniature.yaml` and a KubeRay `serveConfigV2` go through the same `build`. Replica
-counts, resources, health and shutdown settings stand under `deployments:` of the same file, in
-Serve's own words; this file knows which parts there are and how they are joined, nothing else.
+`serve run configs/miniature.yaml` and a KubeRay `serveConfigV2` go through the same `build`.
+Replica counts, resources, health and shutdown settings stand under `deployments:` of the same file,
+in Serve's own words; this file knows which parts there are and how they are joined, nothing else.
 """
 
 # No `from __future__ import annotations`: Serve reads the builder's annotation to validate `args`.

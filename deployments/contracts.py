@@ -136,7 +136,7 @@ class Generation(Contract):
 
 
 class PictureRequest(Contract):
-    """A picture to be judged: the edit's input or None, the prompt as the user gave it, the output."""
+    """A picture to be judged: the edit's input or None, the user's own prompt, the output."""
 
     input: Picture | None = None
     prompt: Annotated[str, Field(repr=False)]

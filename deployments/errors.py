@@ -14,6 +14,8 @@
 Errors of lower libraries are mapped to these at the boundary and chained (`raise ... from`).
 """
 
+from typing import Any
+
 
 class SafelightError(Exception):
     """Root of the tree. `status` is the HTTP status that the gateway answers with."""
@@ -34,7 +36,8 @@ class RequestError(SafelightError):
         self.code = code
         self.param = param
 
-    def __reduce__(self):  # keyword-only arguments do not survive pickling by themselves
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments do not survive pickling by themselves.
         return (_rebuild_request_error, (str(self), self.code, self.param))
 
 
@@ -43,7 +46,7 @@ def _rebuild_request_error(message: str, code: str, param: str | None) -> Reques
 
 
 class ContentBlocked(SafelightError):
-    """The policy refuses. `moderation_stage` is `input` or `output`; `categories` are policy ids."""
+    """The policy refuses. `moderation_stage` is `input` or `output`; `categories` are its ids."""
 
     status = 400
 

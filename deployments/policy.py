@@ -1,4 +1,4 @@
-"""The organisation's policy: categories, thresholds, actions. One YAML file, validated and hashed."""
+"""The organisation's policy: categories, thresholds, actions. One YAML file, validated, hashed."""
 
 import hashlib
 from functools import cached_property
@@ -114,7 +114,9 @@ class Policy(Document):
         by_code: dict[str, str] = {}
         for name, category in self.categories.items():
             if other := by_code.get(category.code):
-                raise ValueError(f"categories {other!r} and {name!r} share the code {category.code!r}")
+                raise ValueError(
+                    f"categories {other!r} and {name!r} share the code {category.code!r}"
+                )
             by_code[category.code] = name
         return self
 

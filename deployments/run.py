@@ -7,6 +7,7 @@ The work is `serve run`, Ray's own command. Around it: a private Ray cluster, a 
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -104,10 +105,8 @@ def _answers(url: str) -> bool:
 
 
 def _kill(process: psutil.Process) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def main() -> int:

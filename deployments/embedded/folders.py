@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """`folder`, filled by `make` in a temporary place first; a concurrent maker may win the race."""
+    """`folder`, filled by `make` in a temporary place first; another maker may win the race."""
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

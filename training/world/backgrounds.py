@@ -92,8 +92,8 @@ def _kitchen(pen: Pen, rng: random.Random) -> None:
     pen.box(0, 0, 64, 64, (252, 236, 196))
     for y in (16, 24, 32):
         pen.box(0, y, 64, y + 1, (226, 200, 150))
-    for x in range(4, 64, 8):
-        pen.box(x, 16, x + 1, 36, (226, 200, 150))
+    for left in range(4, 64, 8):
+        pen.box(left, 16, left + 1, 36, (226, 200, 150))
     pen.box(0, 0, 27, 14, (70, 150, 140))
     pen.box(13, 1, 14, 13, (40, 100, 96))
     pen.box(37, 0, 64, 14, (70, 150, 140))
@@ -183,8 +183,8 @@ def _snow(pen: Pen, rng: random.Random) -> None:
 
 def _party_room(pen: Pen, rng: random.Random) -> None:
     pen.box(0, 0, 64, 64, (236, 130, 190))
-    for x in range(0, 64, 10):
-        pen.box(x, 0, x + 5, 46, (246, 156, 206))
+    for left in range(0, 64, 10):
+        pen.box(left, 0, left + 5, 46, (246, 156, 206))
     pen.box(0, 46, 64, 64, (110, 50, 120))
     for i in range(5):
         x = 1 + i * 12.6 + rng.uniform(-1, 1)

@@ -74,8 +74,8 @@ def demeaned(scene: Scene, wish: Wish, rng: random.Random) -> Scene:
 
 def _unsolicited(wish: Wish, rng: random.Random) -> str | None:
     """The harm that goes with a stated place, mood or occupation."""
-    said = [wish.place, wish.mood, *(person.occupation for person in wish.people)]
-    harms = [UNSOLICITED[word] for word in said if word in UNSOLICITED]
+    said = (wish.place, wish.mood, *(person.occupation for person in wish.people))
+    harms = [UNSOLICITED[word] for word in said if word and word in UNSOLICITED]
     return rng.choice(harms) if harms and wish.people else None
 
 

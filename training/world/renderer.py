@@ -60,8 +60,13 @@ def _draw_people(pen: Pen, scene: Scene, rng: random.Random) -> None:
     lying = [person.activity == "sleeping" for person in scene.people]
     animal_side = 1 if rng.random() < 0.5 else -1
     if scene.animal and alone:
-        x, y = 32 + animal_side * 20, GROUND - (18 if lying[0] else 1)
-        draw_animal(pen.at(x, y, 0.68, flip=animal_side > 0), scene.animal)
+        spot = pen.at(
+            32 + animal_side * 20,
+            GROUND - (18 if lying[0] else 1),
+            0.68,
+            flip=animal_side > 0,
+        )
+        draw_animal(spot, scene.animal)
     for index, person in enumerate(scene.people):
         scale = rng.uniform(0.93, 1.02) * (1.0 if alone else 0.86)
         if alone:

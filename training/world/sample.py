@@ -44,7 +44,7 @@ def draw(rng: random.Random, rates: FaultRates, split: Split = "train") -> Examp
         pairs = held_out_pairs(scene)
         if split == "train" and pairs:
             continue
-        if split == "test" and not _states_one(wish, pairs) and rng.random() < 0.9:
+        if split == "test" and not _states_one(wish, pairs) and rng.random() < 0.98:
             continue
         return Example(write_caption(wish, rng, split), wish, scene)
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from training.world.scene import PERSON_ATTRIBUTES
 
-
 _WORDS_ONLY = ("occupation", "trait", "group")
 
 

@@ -1,0 +1,110 @@
+"""Everything that an operator decides about the diffusion service."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from deployments.contracts import Score
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Document(BaseModel):
+    """Base of all parts: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Window(Document):
+    """The part of the schedule in which a steerer may act, in shares of its denoiser calls."""
+
+    start: Share = Field(0.0, description="first share of the schedule; 0 is the first call")
+    stop: Share = Field(1.0, description="end, exclusive; equal to `start` means never")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.start > self.stop:
+            raise ValueError(f"start {self.start!r} must not be after stop {self.stop!r}")
+        return self
+
+    def holds(self, progress: float) -> bool:
+        """Whether a call at this share of the schedule, in [0, 1), lies within."""
+        return self.start <= progress < self.stop
+
+
+class HeadSteering(Window):
+    """Steering by the gradient of the noise-aware head, and the head as the other one's gate.
+
+    With `start` equal to `stop` the head steers nothing itself and only says when to stop.
+    """
+
+    model: str = Field(min_length=1, description="folder of the head, or `embedded:head`")
+    target: Score = Field(0.05, gt=0.0, lt=1.0, description="steer while the score is above")
+    inner_steps: int = Field(3, ge=1, le=20, description="Polyak steps per denoiser call")
+    max_shift: float = Field(
+        0.3, gt=0.0, description="longest move per denoiser call, in lengths of the clean latent"
+    )
+
+
+class ConceptSteering(Window):
+    """Steering by a safety branch: the prompt plus the flagged category's words, against it."""
+
+    concepts: dict[str, str] = Field(description="category -> words that name what to avoid")
+    fallback: str = Field(
+        "violence, blood, nudity, hate symbols",
+        min_length=1,
+        description="words for a category without an entry",
+    )
+    scale: float = Field(3.0, gt=0.0, description="weight of the branch at strength 1")
+    sensitivity: float = Field(
+        10.0, gt=0.0, description="differences of 1/sensitivity and more count in full"
+    )
+
+
+class Steering(Document):
+    """Which steerers act: the concept branch first, then the head, each in its window."""
+
+    head: HeadSteering | None = None
+    concept: ConceptSteering | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.head is None and self.concept is None:
+            raise ValueError("steering needs `head`, `concept` or both; leave it out to have none")
+        return self
+
+
+class DiffusionConfig(Document):
+    """One replica: one pipeline on one device, one generation at a time."""
+
+    model: str = Field(
+        min_length=1,
+        description="hub id or folder of a diffusers pipeline, or `embedded:diffusion`",
+    )
+    variant: str | None = Field(None, description="weight variant, such as 'fp16'")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
+    scheduler: str | None = Field(
+        None, description="diffusers scheduler class; None keeps the pipeline's own"
+    )
+    scheduler_options: dict[str, Any] = Field({}, description="overrides of the scheduler's config")
+    threads: int | None = Field(None, ge=1, description="CPU threads of torch; None is its default")
+    memory_bytes: int | None = Field(
+        None, ge=1, description="most memory of the CUDA device that this replica may take"
+    )
+    true_cfg_scale: float = Field(
+        4.0, gt=1.0, description="weight against a negative prompt where guidance is distilled"
+    )
+    steering: Steering | None = Field(
+        None, description="None: requests with steer=True fail; give the policy no strengths then"
+    )
+    max_queued: int = Field(8, ge=0, description="generations that may wait; more are refused")
+    stall_seconds: float = Field(
+        120.0, gt=0.0, description="longest pause between denoiser calls of a healthy replica"
+    )
+
+    @model_validator(mode="after")
+    def _memory_needs_cuda(self) -> Self:
+        if self.memory_bytes is not None and not self.device.startswith("cuda"):
+            raise ValueError(f"memory_bytes limits cuda devices only, device is {self.device!r}")
+        return self

@@ -1,0 +1,1 @@
+"""Everything that makes the miniature models: the world, its models, the adapters."""

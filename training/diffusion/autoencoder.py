@@ -1,0 +1,159 @@
+"""Trains the autoencoder: `python -m training.diffusion.autoencoder --minutes 10`.
+
+64x64 pictures to 8x8 latents of 8 channels. The latents' mean and spread, channel by channel, are
+folded into the 1x1 convolutions on both sides of them, so that latents are standardised, the
+scaling factor is 1 and every diffusers pipeline can use the model as it is. Training latents come
+from this model, and so do the classifiers' inputs: once a U-Net is trained on it, it is frozen.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from training.diffusion.data import Pictures, pictures
+from training.diffusion.loop import (
+    CHECKPOINTS,
+    MODELS,
+    Schedule,
+    load_checkpoint,
+    save_checkpoint,
+    ship,
+)
+
+CHANNELS = (32, 32, 96, 96)
+LATENT_CHANNELS = 8
+EDGE_WEIGHT = 1.0
+KL_WEIGHT = 5e-4
+
+
+def build() -> AutoencoderKL:
+    """An untrained autoencoder, 2.0 M parameters, eight times smaller on each side."""
+    stages = len(CHANNELS)
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * stages,
+        up_block_types=("UpDecoderBlock2D",) * stages,
+        block_out_channels=CHANNELS,
+        layers_per_block=1,
+        latent_channels=LATENT_CHANNELS,
+        norm_num_groups=8,
+        sample_size=64,
+        scaling_factor=1.0,
+        mid_block_add_attention=False,
+    )
+
+
+def loss(model: AutoencoderKL, images: Tensor, generator: torch.Generator) -> Tensor:
+    """L1 of pixels and of edges, and a light pull of the posterior to a unit Gaussian.
+
+    The edge term, on differences of neighbouring pixels, keeps symbols of a few pixels sharp, which
+    an average over a mostly flat picture would let go.
+    """
+    posterior = model.encode(images).latent_dist
+    decoded = model.decode(posterior.sample(generator)).sample.float()
+    pixels = functional.l1_loss(decoded, images)
+    edges = sum(functional.l1_loss(decoded.diff(dim=d), images.diff(dim=d)) for d in (2, 3))
+    divergence = posterior.kl().float().mean() / posterior.mean[0].numel()
+    return pixels + EDGE_WEIGHT * edges + KL_WEIGHT * divergence
+
+
+@torch.no_grad()
+def standardise(model: AutoencoderKL, images: Tensor) -> None:
+    """Makes latents N(0, 1) per channel over `images`; the decoded pictures stay the same.
+
+    With z the old and w = (z - m) / s the new latent, `quant_conv` gives w (and its log variance,
+    less 2 log s) and `post_quant_conv` reads s * w + m.
+    """
+    means = torch.cat([model.encode(part).latent_dist.mean for part in images.split(64)]).float()
+    shift, spread = means.mean((0, 2, 3)), means.std((0, 2, 3))
+    into, out = model.quant_conv, model.post_quant_conv
+    n = len(shift)
+    into.weight[:n] /= spread.view(-1, 1, 1, 1)
+    into.bias[:n] = (into.bias[:n] - shift) / spread
+    into.bias[n:] -= 2 * spread.log()
+    out.bias += out.weight[:, :, 0, 0] @ shift
+    out.weight *= spread.view(1, -1, 1, 1)
+
+
+@torch.no_grad()
+def measure(model: AutoencoderKL, images: Tensor) -> dict[str, float]:
+    """Reconstruction PSNR in dB (mean over pictures) and the latents' statistics."""
+    parts = [model.encode(part).latent_dist for part in images.split(64)]
+    latents = torch.cat([part.mean for part in parts])
+    decoded = torch.cat([model.decode(part).sample for part in latents.split(64)]).clamp(-1, 1)
+    errors = ((decoded - images) / 2).square().mean((1, 2, 3))
+    return {
+        "psnr": float((-10 * errors.log10()).mean()),
+        "psnr_worst": float(-10 * errors.max().log10()),
+        "latent_mean": float(latents.mean()),
+        "latent_std": float(latents.std()),
+        "posterior_std": float(torch.cat([part.std for part in parts]).mean()),
+    }
+
+
+def train(data: Pictures, minutes: float, seed: int, batch: int, resume: bool) -> AutoencoderKL:
+    """Trains until the budget is spent, a checkpoint every minute."""
+    torch.manual_seed(seed)
+    path = CHECKPOINTS / f"autoencoder-{seed}.pt"
+    model = build()
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
+    schedule = Schedule(rate=1.5e-3, budget=60 * minutes, decay_share=0.5)
+    step, elapsed = 0, 0.0
+    if resume:
+        state = load_checkpoint(path)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, elapsed = state["step"], state["elapsed"]
+    generator = torch.Generator()
+    began = saved = time.monotonic() - elapsed
+    with tqdm(total=int(schedule.budget), initial=int(elapsed), unit="s", mininterval=5) as bar:
+        while (elapsed := time.monotonic() - began) < schedule.budget:
+            optimizer.param_groups[0]["lr"] = schedule.at(elapsed)
+            generator.manual_seed(seed + step)
+            indices = np.random.default_rng((seed, step)).integers(len(data.captions), size=batch)
+            images = data.batch(np.sort(indices))
+            with torch.autocast("cpu", torch.bfloat16):
+                value = loss(model, images, generator)
+            optimizer.zero_grad()
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+            bar.update(int(elapsed) - bar.n)
+            bar.set_postfix(step=step, loss=f"{value.item():.4f}", refresh=False)
+            if time.monotonic() - saved > 60:
+                saved = time.monotonic()
+                parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                save_checkpoint(path, parts | {"step": step, "elapsed": elapsed})
+    return model.eval()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Trains the miniature's autoencoder.")
+    parser.add_argument("--minutes", type=float, default=10.0, help="training time in all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--count", type=int, default=120_000, help="size of the drawn training set")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--output", type=Path, default=MODELS / "vae")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    data = pictures(CHECKPOINTS, args.seed, args.count, workers=args.threads)
+    model = train(data, args.minutes, args.seed, args.batch, args.resume)
+    standardise(model, data.batch(np.arange(4096)))
+    ship(model, args.output)
+    shipped = AutoencoderKL.from_pretrained(args.output, torch_dtype=torch.float32)
+    held_out = pictures(CHECKPOINTS, args.seed, 1000, split="test", workers=args.threads)
+    print(json.dumps(measure(shipped, held_out.batch(np.arange(1000)))))
+
+
+if __name__ == "__main__":
+    main()

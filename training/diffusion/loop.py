@@ -1,0 +1,60 @@
+"""What both trainings share: a budget of wall-clock time, checkpoints, and weights to ship."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import ModelMixin
+
+ROOT = Path(__file__).parents[2]
+MODELS = ROOT / "models" / "miniature"
+CACHE = ROOT / ".cache"
+CHECKPOINTS = CACHE / "training"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate as a function of training time: warm-up, constant, linear decay to zero.
+
+    Times are seconds of training in all, earlier runs counted in. A longer budget given to a
+    resumed run simply moves the decay further away.
+    """
+
+    rate: float
+    budget: float
+    warmup: float = 30.0
+    decay_share: float = 0.25
+
+    def at(self, elapsed: float) -> float:
+        """The learning rate after `elapsed` seconds."""
+        left = max(0.0, self.budget - elapsed) / (self.decay_share * self.budget)
+        return self.rate * min(1.0, left, (elapsed + 1) / self.warmup)
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Writes `state` beside `path` and renames, so that a kill never leaves half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        torch.save(state, Path(scratch) / path.name)
+        os.replace(Path(scratch) / path.name, path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads what `save_checkpoint` wrote, tensors on the CPU."""
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def ship(model: ModelMixin, folder: Path) -> None:
+    """Writes `model` in bf16 as a diffusers folder; each file is replaced in one move.
+
+    The model itself is left in bf16.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        torch.nn.Module.to(model, torch.bfloat16)  # diffusers' own `to` warns for no reason
+        model.save_pretrained(scratch)
+        for file in Path(scratch).iterdir():
+            os.replace(file, folder / file.name)
