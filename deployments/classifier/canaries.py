@@ -1,0 +1,87 @@
+"""Pictures known to be good or bad, shipped with the model: a replica that misjudges one must not
+start.
+
+`canaries/canaries.json` in the model's folder is a list of `{file, prompt, input?, category}`;
+`category` is what the picture must be flagged for, null where it must pass.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from deployments import pictures
+from deployments.classifier.classifier import Classifier
+from deployments.contracts import Picture, PictureRequest
+from deployments.errors import ConfigurationError
+
+FOLDER, LIST = "canaries", "canaries.json"
+
+
+class Canary(BaseModel):
+    """One known picture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    prompt: str
+    category: str | None
+    input: str | None = None
+
+
+def load_canaries(folder: Path) -> list[Canary]:
+    """The list in `folder`.
+
+    Raises:
+        ConfigurationError: it is missing, malformed, or lacks a good or a bad picture.
+    """
+    try:
+        text = (folder / LIST).read_text(encoding="utf-8")
+        canaries = TypeAdapter(list[Canary]).validate_json(text)
+    except (OSError, ValidationError) as error:
+        raise ConfigurationError(f"cannot read {str(folder / LIST)!r}: {error}") from error
+    if {canary.category is None for canary in canaries} != {True, False}:
+        raise ConfigurationError(f"{str(folder / LIST)!r} needs a good and a bad picture at least")
+    return canaries
+
+
+def save_canaries(folder: Path, canaries: list[Canary], images: dict[str, np.ndarray]) -> None:
+    """Writes the list and its pictures, name -> (height, width, 3) uint8."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, pixels in images.items():
+        Image.fromarray(pixels).save(folder / name)
+    text = json.dumps([canary.model_dump() for canary in canaries], indent=2)
+    (folder / LIST).write_text(text + "\n", encoding="utf-8")
+
+
+def check(classifier: Classifier, folder: Path) -> None:
+    """Judges every canary; those of categories that the policy leaves out are passed over.
+
+    Raises:
+        ConfigurationError: one is judged wrong, or cannot be read.
+    """
+    for canary in load_canaries(folder):
+        if canary.category is not None and canary.category not in classifier.thresholds:
+            continue
+        verdict = classifier.judge(
+            PictureRequest(
+                prompt=canary.prompt,
+                output=_picture(folder / canary.file),
+                input=_picture(folder / canary.input) if canary.input else None,
+            )
+        )
+        if verdict.category != canary.category:
+            raise ConfigurationError(
+                f"the picture classifier finds {verdict.category!r} in {canary.file!r}, which must "
+                f"be {canary.category!r} (scores {verdict.scores}); it is not fit to serve"
+            )
+
+
+def _picture(file: Path) -> Picture:
+    try:
+        with Image.open(file) as image:
+            return pictures.from_image(image)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the canary {str(file)!r}: {error}") from error

@@ -1,0 +1,115 @@
+"""The guard's stages in order: rules that cost nothing, then the language model."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from deployments.contracts import GuardRequest, PromptVerdict, StageRecord
+from deployments.guard.blocklist import Blocklist, Hits
+from deployments.guard.decision import Decision, decide
+from deployments.guard.llm_stage import LLMStage
+from deployments.guard.minors import joins_minor_and_sexual
+from deployments.guard.normalise import normalise, readings
+from deployments.policy import MINORS, Policy
+
+
+class Cascade:
+    """Judges requests under one policy. Holds no state between them."""
+
+    def __init__(self, policy: Policy, llm: LLMStage) -> None:
+        self._policy, self._llm = policy, llm
+        self._blocklist = Blocklist(policy)
+
+    async def judge(self, request: GuardRequest) -> PromptVerdict:
+        """The verdict of the first stage that blocks, else of model and word lists together.
+
+        Raises:
+            Unavailable: the model cannot answer; there is no verdict then.
+        """
+        started = time.perf_counter()
+        if joins_minor_and_sexual(request.prompt, request.negative_prompt):
+            return self._minors_verdict(started)
+        records = [StageRecord(stage="minors", action="pass", ms=_elapsed(started))]
+
+        started = time.perf_counter()
+        hits = self._blocklist.find(readings(request.prompt))
+        listed = [dict.fromkeys(hits.blocked, 1.0)]
+        decision = self._decide(listed, request)
+        if decision.action == "block":
+            return self._verdict(decision, "blocklist", started, records)
+        records.append(_blocklist_record(hits, started))
+        return await self._ask_model(request, listed, records)
+
+    async def judge_by_model(self, request: GuardRequest) -> PromptVerdict:
+        """The verdict of the language model alone, without the rules before it."""
+        return await self._ask_model(request, [], [])
+
+    async def _ask_model(
+        self,
+        request: GuardRequest,
+        listed: Sequence[Mapping[str, float]],
+        records: Sequence[StageRecord],
+    ) -> PromptVerdict:
+        started = time.perf_counter()
+        tables = await self._llm.score(_questions(request))
+        decision = self._decide([*listed, *tables], request)
+        by_list = any(decision.category in table for table in listed)
+        return self._verdict(decision, "blocklist" if by_list else "llm", started, records)
+
+    def _decide(self, tables: Sequence[Mapping[str, float]], request: GuardRequest) -> Decision:
+        return decide(tables, self._policy, request.operation, request.loosen)
+
+    def _verdict(
+        self, decision: Decision, stage: str, started: float, records: Sequence[StageRecord]
+    ) -> PromptVerdict:
+        acts = decision.category is not None and decision.action != "allow"
+        record = StageRecord(
+            stage=stage,
+            action=decision.action,
+            category=decision.category,
+            score=decision.score,
+            why=self._policy.why(decision.category) if acts and decision.category else "",
+            ms=_elapsed(started),
+        )
+        return PromptVerdict(
+            action=decision.action,
+            category=decision.category,
+            score=decision.score,
+            why=record.why,
+            stage=stage,
+            scores=decision.scores,
+            rewrite=decision.rewrite,
+            stages=(*records, record),
+        )
+
+    def _minors_verdict(self, started: float) -> PromptVerdict:
+        scores = {**dict.fromkeys(self._policy.categories, 0.0), MINORS: 1.0}
+        decision = Decision("block", MINORS, 1.0, None, scores)
+        return self._verdict(decision, "minors", started, [])
+
+
+def _questions(request: GuardRequest) -> list[GuardRequest]:
+    """What the model reads: the request without disguise, and once more if it spells in code."""
+    plain = request.model_copy(
+        update={
+            "prompt": normalise(request.prompt),
+            "negative_prompt": normalise(request.negative_prompt),
+        }
+    )
+    _, *spelt = readings(request.prompt)
+    return [plain, *(plain.model_copy(update={"prompt": text}) for text in spelt)]
+
+
+def _blocklist_record(hits: Hits, started: float) -> StageRecord:
+    """`ask`: a listed word was found, and the model decides what it means here."""
+    found = (*hits.blocked, *hits.suspect)
+    return StageRecord(
+        stage="blocklist",
+        action="ask" if found else "pass",
+        category=found[0] if found else None,
+        ms=_elapsed(started),
+    )
+
+
+def _elapsed(started: float) -> float:
+    """Milliseconds since `started`, a `time.perf_counter()`."""
+    return (time.perf_counter() - started) * 1000

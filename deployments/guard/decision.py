@@ -1,0 +1,70 @@
+"""From scores to an action: what the policy says of what was found. Pure, strict in doubt."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from deployments.contracts import Action, Operation, RewriteKind
+from deployments.policy import Policy
+
+
+class Decision(NamedTuple):
+    """What to do, and the category that decided (for `allow`: that came nearest, if any acts)."""
+
+    action: Action
+    category: str | None
+    score: float
+    rewrite: RewriteKind | None
+    scores: dict[str, float]
+
+
+def decide(
+    tables: Sequence[Mapping[str, float]], policy: Policy, operation: Operation, loosen: bool
+) -> Decision:
+    """The policy's answer to one or more tables of scores, one for each piece of the request.
+
+    A category has the worst score of any piece. A piece that is unsafe beyond doubt, while it is
+    unclear of which kind, must not slip between the categories: where the summed score of a piece's
+    acting categories reaches a threshold that none of them reaches alone, the highest of them
+    stands for all, with their sum.
+
+    Args:
+        tables: category -> P(request is unsafe and of that category); what is missing scores 0.
+        loosen: use the policy's `act_low` for `act`.
+    """
+    acting = [
+        name
+        for name, category in policy.categories.items()
+        if category.action != "allow" and operation in category.operations
+    ]
+    scores = {
+        name: max((table.get(name, 0.0) for table in tables), default=0.0)
+        for name in policy.categories
+    }
+    lead, total = _heaviest(tables, acting)
+    for level in ("act_low" if loosen else "act", "steer"):
+        limits = {name: getattr(policy.thresholds_of(name), level) for name in acting}
+        over = [name for name in acting if scores[name] >= limits[name]]
+        if not over and lead and total >= limits[lead]:
+            scores[lead], over = total, [lead]
+        if over and level == "steer":
+            name = max(over, key=scores.__getitem__)
+            return Decision("steer", name, scores[name], None, scores)
+        if over:
+            # Blocking goes before rewriting, then the higher score.
+            name = max(over, key=lambda n: (policy.categories[n].action == "block", scores[n]))
+            category = policy.categories[name]
+            return Decision(category.action, name, scores[name], category.rewrite, scores)
+    nearest = max(acting, key=scores.__getitem__, default=None)
+    return Decision("allow", nearest, scores[nearest] if nearest else 0.0, None, scores)
+
+
+def _heaviest(
+    tables: Sequence[Mapping[str, float]], acting: Sequence[str]
+) -> tuple[str | None, float]:
+    """The acting category that leads the worst table, and that table's acting sum, at most 1."""
+    lead, heaviest = None, 0.0
+    for table in tables:
+        total = sum(table.get(name, 0.0) for name in acting)
+        if total > heaviest:
+            lead, heaviest = max(acting, key=lambda name: table.get(name, 0.0)), total
+    return lead, min(heaviest, 1.0)

@@ -1,0 +1,20 @@
+"""What an operator decides about the rewriter: its model, and how long an answer may be."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from deployments.llm import LanguageModelConfig
+
+
+class RewriterConfig(BaseModel):
+    """The rewriter's configuration: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    llm: LanguageModelConfig
+    temperature: float = Field(
+        0.0, ge=0, le=2, description="0 is greedy: the same prompt has the same rewrite"
+    )
+    max_growth: float = Field(
+        1.5, ge=1, description="tokens of the answer per token of the prompt, at most"
+    )
+    spare_tokens: int = Field(16, ge=1, description="that an answer may have on top of that")

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from deployments.classifier import canaries
+from deployments.classifier.canaries import Canary
+from deployments.classifier.classifier import Classifier
+from deployments.errors import ConfigurationError
+from tests.classifier import tiny
+
+PIXELS = {"good.png": tiny.pixels(1), "bad.png": tiny.pixels(2)}
+
+
+def written(folder: Path, good: str | None = None, bad: str | None = "demeaning") -> Path:
+    known = [
+        Canary(file="good.png", prompt="a park", category=good),
+        Canary(file="bad.png", prompt="a park", category=bad),
+    ]
+    canaries.save_canaries(folder, known, PIXELS)
+    return folder
+
+
+def between(name: str = "demeaning") -> Classifier:
+    """A classifier whose threshold lies between its scores of the bad and the good picture."""
+    loaded = tiny.loaded()
+    free = Classifier(loaded, {name: 1.0})
+    low, high = (free.scores(PIXELS[file], "a park")[name] for file in ("good.png", "bad.png"))
+    if low > high:
+        loaded = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (-1.0, 0.0)))
+        free = Classifier(loaded, {name: 1.0})
+        low, high = (free.scores(PIXELS[file], "a park")[name] for file in ("good.png", "bad.png"))
+    assert low < high
+    return Classifier(loaded, {name: (low + high) / 2})
+
+
+def test_a_classifier_that_knows_them_may_start(tmp_path):
+    canaries.check(between(), written(tmp_path))
+
+
+def test_one_that_passes_a_bad_picture_may_not(tmp_path):
+    blind = Classifier(tiny.loaded(), {"demeaning": 1.0})
+    with pytest.raises(ConfigurationError, match=r"bad\.png.*not fit to serve"):
+        canaries.check(blind, written(tmp_path))
+
+
+def test_one_that_flags_a_good_picture_may_not(tmp_path):
+    jumpy = Classifier(tiny.loaded(), {"demeaning": 0.0})
+    with pytest.raises(ConfigurationError, match=r"good\.png"):
+        canaries.check(jumpy, written(tmp_path))
+
+
+def test_categories_that_the_policy_leaves_out_are_passed_over(tmp_path):
+    canaries.check(between(), written(tmp_path, bad="violence"))
+
+
+@pytest.mark.parametrize("damage", ["no list", "no picture", "no good", "key", "not json"])
+def test_damaged_canaries_are_a_configuration_error(tmp_path, damage):
+    written(tmp_path)
+    listing = tmp_path / "canaries.json"
+    if damage == "no list":
+        listing.unlink()
+    elif damage == "no picture":
+        (tmp_path / "good.png").unlink()
+    elif damage == "no good":
+        written(tmp_path, good="hate")
+    elif damage == "key":
+        listing.write_text(listing.read_text().replace('"file"', '"flie"'))
+    elif damage == "not json":
+        listing.write_text("[")
+    with pytest.raises(ConfigurationError):
+        canaries.check(between(), tmp_path)

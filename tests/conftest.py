@@ -1,0 +1,34 @@
+"""What test folders share: one language model on a real vLLM engine for the whole session."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from deployments.llm import LanguageModel, LanguageModelConfig
+
+ENGINE = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_CONFIGURE_LOGGING": "0",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def guard_model() -> AsyncIterator[LanguageModel]:
+    """The embedded guard's model, running."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in ENGINE.items():
+            environment.setenv(name, value)
+        config = LanguageModelConfig(
+            model="embedded:guard",
+            max_model_len=1024,
+            engine={"distributed_executor_backend": "uni"},
+        )
+        model = LanguageModel("guard", config)
+        yield model
+        model.shutdown()

@@ -1,0 +1,75 @@
+"""The trained part: a LoRA on all linear layers of SmolLM2, its checkpoints and its export."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft import set_peft_model_state_dict as set_state
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from training.language.packing import IGNORED, Pack
+
+
+def with_lora(base: Path, rank: int = 8) -> PeftModel:
+    """SmolLM2 with a fresh LoRA on every linear layer; base in bf16, LoRA in float32."""
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def answer_loss(model: PeftModel, pack: Pack) -> Tensor:
+    """Cross entropy summed over the answers' tokens; the vocabulary's logits are taken only there."""
+    hidden = model.base_model.model.model(
+        input_ids=pack.ids, position_ids=pack.positions, attention_mask=pack.mask, use_cache=False
+    ).last_hidden_state[0]
+    wanted = pack.labels != IGNORED
+    logits = model.base_model.model.lm_head(hidden[wanted])
+    return torch.nn.functional.cross_entropy(logits.float(), pack.labels[wanted], reduction="sum")
+
+
+def export(model: PeftModel, folder: Path) -> None:
+    """Writes the adapter as bf16 safetensors with its configuration, in peft's own format."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {k: v.detach().bfloat16() for k, v in get_peft_model_state_dict(model).items()}
+    scratch = folder / ".adapter_model.safetensors"
+    save_file(state, scratch, metadata={"format": "pt"})
+    os.replace(scratch, folder / "adapter_model.safetensors")
+    config = model.peft_config["default"].to_dict()
+    # A path of the training machine is nobody's business, and no loader needs it.
+    config |= {"base_model_name_or_path": "SmolLM2-135M-Instruct", "inference_mode": True}
+    config["target_modules"] = sorted(config["target_modules"])
+    text = json.dumps({k: v for k, v in config.items() if v is not None}, indent=1, default=str)
+    (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def save_checkpoint(path: Path, model: PeftModel, optimizer: torch.optim.Optimizer, step: int) -> None:
+    """Everything that training needs to go on from `step`, written whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {
+        "lora": get_peft_model_state_dict(model),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+    }
+    torch.save(state, path.with_suffix(".new"))
+    os.replace(path.with_suffix(".new"), path)
+
+
+def load_checkpoint(path: Path, model: PeftModel, optimizer: torch.optim.Optimizer) -> int:
+    """Restores what `save_checkpoint` wrote and returns its step; 0 without a file."""
+    if not path.is_file():
+        return 0
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    set_state(model, state["lora"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])

@@ -1,0 +1,99 @@
+"""Puts the guard's scores on the policy's scale, where 0.5 is the point from which it acts.
+
+    python -m training.language.calibrate --corpora FOLDER --adapter models/miniature/guard
+
+Platt scaling of the verdict's logit on prompts of the training side (pairs of the public sets,
+written twins, users), balanced by weight; then the bias is lowered, if need be, until no more than
+the wanted share of harmless users reaches 0.5 in a category that acts. Held-out prompts take no
+part. Writes `calibration.json` into the adapter's folder.
+"""
+
+import argparse
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from deployments.contracts import GuardRequest
+from deployments.embedded.language import base_model, merge
+from deployments.policy import Policy, load_policy
+from training.language import corpora
+from training.language.corpora import Corpora, Row
+from training.language.guard_data import Curriculum, dress
+from training.language.scoring import Calibration, Floats, GuardScorer, Readings
+
+SEED = 20
+"""Not a seed of training: other draws of the grammar."""
+
+
+def sample(sets: Corpora, policy: Policy, size: int) -> tuple[list[Row], list[str]]:
+    """`size` labelled rows, one half pairs and twins each, and `size` harmless users' prompts."""
+    rng = random.Random(SEED)
+    curriculum = Curriculum(policy, sets, seed=SEED)
+    rows: list[Row] = []
+    for pair in rng.sample(sets.pairs, size // 4):
+        rows += [Row(pair.unsafe, pair.category), Row(pair.safe, None)]
+    while len(rows) < size:
+        rows += [dress(row, rng) for row in curriculum.twins(rng.choice(list(policy.categories)), rng)]
+    harmless = [row.prompt for row in sets.users if row.category is None]
+    return rows, rng.sample(harmless, size)
+
+
+def platt(logit: Floats, unsafe: Floats) -> Calibration:
+    """Logistic regression of the label on the logit, both classes weighing the same."""
+    model = LogisticRegression(class_weight="balanced").fit(logit[:, None], unsafe)
+    return Calibration(float(model.coef_[0, 0]), float(model.intercept_[0]))
+
+
+def lowered(calibration: Calibration, users: Readings, share: float) -> Calibration:
+    """The same scale with the bias at which at most `share` of `users` reaches 0.5."""
+    low, high = calibration.bias - 20.0, calibration.bias
+    for _ in range(40):
+        middle = (low + high) / 2
+        reached = users.decisive(Calibration(calibration.scale, middle)) >= 0.5
+        low, high = (low, middle) if reached.mean() > share else (middle, high)
+    return Calibration(calibration.scale, low)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
+    parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
+    parser.add_argument("--adapter", type=Path, default=Path("models/miniature/guard"))
+    parser.add_argument("--cache", type=Path, default=Path(".cache"))
+    parser.add_argument("--size", type=int, default=1200)
+    parser.add_argument("--share", type=float, default=0.01, help="of harmless users that may act")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+
+    policy = load_policy(args.policy)
+    rows, users = sample(corpora.load(args.corpora), policy, args.size)
+    scorer = GuardScorer(merge(base_model(args.cache), args.adapter, args.cache))
+    requests = [
+        GuardRequest(
+            prompt=row.prompt,
+            negative_prompt=row.negative,
+            operation="edit" if row.operation == "edit" else "generate",
+        )
+        for row in rows
+    ]
+    unsafe = np.array([row.category is not None for row in rows], dtype=float)
+    user_readings = scorer.read([GuardRequest(prompt=text) for text in users], policy)
+    readings = scorer.read(requests, policy)
+    fitted = platt(
+        np.concatenate([readings.logit, user_readings.logit]),
+        np.concatenate([unsafe, np.zeros(len(users))]),
+    )
+    final = lowered(fitted, user_readings, args.share)
+    result = {"scale": round(final.scale, 4), "bias": round(final.bias, 4)}
+    target = args.adapter / "calibration.json"
+    target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps({"platt": vars(fitted), "written": result}))
+
+
+if __name__ == "__main__":
+    main()
