@@ -4,6 +4,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/miniature.yaml
+HOST ?= http://127.0.0.1:8000
+USERS ?= 5
+DURATION ?= 60
 # vLLM's CPU build wants torch's CPU build: from local wheels where pip has some, else from PyTorch.
 export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/cpu/torch/)
 
@@ -11,7 +14,7 @@ export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/
 
 .PHONY: help
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -49,6 +52,21 @@ format: install  ## rewrite the sources in ruff's style
 .PHONY: types
 types: install  ## mypy
 	$(BIN)/mypy
+
+.PHONY: loadtest
+loadtest: install  ## a minute of users against a running service; report in runs/loadtest.html
+	@mkdir -p runs
+	$(BIN)/python -m locust --locustfile loadtest/locustfile.py --host $(HOST) --headless \
+		--users $(USERS) --spawn-rate 1 --run-time $(DURATION)s --stop-timeout 180 \
+		--html runs/loadtest.html --only-summary
+
+.PHONY: plan
+plan: install  ## what a configuration asks of this machine: CONFIG=configs/gpu-single.yaml
+	@$(BIN)/python -m deployments.plan $(CONFIG)
+
+.PHONY: k8s
+k8s: install  ## write each overlay's serveConfigV2 from its configuration
+	@$(BIN)/python -m k8s.render
 
 .PHONY: train
 train: install  ## train every model again (hours; resumable)

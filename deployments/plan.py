@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
-from pydantic import ValidationError
 from ray.serve.schema import DeploymentSchema, ServeDeploySchema
 
 from deployments.errors import ConfigurationError
+from deployments.serve_config import read_serve_config
 
 DEFAULT_CPUS = 1.0
 """What Serve reserves for a replica whose `ray_actor_options` do not say."""
@@ -43,12 +42,7 @@ def read_demands(config: Path) -> list[Demand]:
         ConfigurationError: the file cannot be read or is no Serve configuration, or a service under
             `args` has no entry under `deployments`: Serve's defaults are a whole CPU and no limit.
     """
-    try:
-        schema = ServeDeploySchema.model_validate(
-            yaml.safe_load(config.read_text(encoding="utf-8"))
-        )
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise ConfigurationError(f"cannot use {str(config)!r}: {error}") from error
+    schema = ServeDeploySchema.model_validate(read_serve_config(config))
     for application in schema.applications:
         named = {deployment.name for deployment in application.deployments}
         services = {name for name, value in application.args.items() if isinstance(value, dict)}

@@ -9,6 +9,7 @@ The work is `serve run`, Ray's own command. Around it: a private Ray cluster, a 
 import argparse
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,24 +22,30 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
-import yaml
+
+from deployments.errors import ConfigurationError
+from deployments.serve_config import read_serve_config
 
 MARK = "SAFELIGHT_RUN"
 """Environment variable that all processes of one run inherit, so that none is overlooked."""
 STOP_SECONDS = 40.0
+KILL_SECONDS = 10.0
 START_SECONDS = 900.0
 
 
 class Service:
     """One `serve run` and everything it started. A context manager: leaving it ends them all.
 
-    `environment` is added to this process's own; `address` of Ray is always a new local cluster.
+    `environment` is added to this process's own; Ray's cluster is always a new, local one.
+
+    Raises:
+        ConfigurationError: the configuration cannot be read or does not fit.
     """
 
     def __init__(self, config: Path, environment: Mapping[str, str] | None = None) -> None:
         self._config = config
         self._mark = uuid.uuid4().hex
-        options = yaml.safe_load(config.read_text(encoding="utf-8")).get("http_options", {})
+        options = read_serve_config(config).get("http_options", {})
         self.url = f"http://127.0.0.1:{options.get('port', 8000)}"
         self._environment = {
             **os.environ,
@@ -46,6 +53,8 @@ class Service:
             # vLLM's engine is a child of its replica; the raylet ends it when the replica is gone.
             "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
             "RAY_USAGE_STATS_ENABLED": "0",
+            # Ray and vLLM rename their processes; without this, over the environment and our mark.
+            "SPT_NOENV": "1",
             **(environment or {}),
             MARK: self._mark,
         }
@@ -63,8 +72,10 @@ class Service:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        for process in self.processes():
+        left = list(self.processes())
+        for process in left:
             _kill(process)
+        psutil.wait_procs(left, KILL_SECONDS)
 
     def wait_until_ready(self, stop: threading.Event, timeout: float = START_SECONDS) -> bool:
         """Whether every deployment came up before `stop` was set.
@@ -104,6 +115,11 @@ def _answers(url: str) -> bool:
         return False
 
 
+def _embedded_models(config: Path) -> list[str]:
+    """The embedded models that a configuration names, wherever it does."""
+    return sorted(set(re.findall(r"embedded:(\w+)", config.read_text(encoding="utf-8"))))
+
+
 def _kill(process: psutil.Process) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
@@ -116,9 +132,15 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    print("assembling the default models ...", flush=True)
-    subprocess.run([sys.executable, "-m", "deployments.embedded"], check=True)
-    with Service(config) as service:
+    try:
+        service = Service(config)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if names := _embedded_models(config):
+        print(f"assembling the embedded models {', '.join(names)} ...", flush=True)
+        subprocess.run([sys.executable, "-m", "deployments.embedded", *names], check=True)
+    with service:
         if service.wait_until_ready(stop):
             print(READY.format(url=service.url), flush=True)
         while service.running() and not stop.wait(0.5):

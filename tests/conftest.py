@@ -24,11 +24,6 @@ async def guard_model() -> AsyncIterator[LanguageModel]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in ENGINE.items():
             environment.setenv(name, value)
-        config = LanguageModelConfig(
-            model="embedded:guard",
-            max_model_len=1024,
-            engine={"distributed_executor_backend": "uni"},
-        )
-        model = LanguageModel("guard", config)
+        model = LanguageModel("guard", LanguageModelConfig(model="embedded:guard"))
         yield model
         model.shutdown()

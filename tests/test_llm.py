@@ -54,9 +54,9 @@ async def test_a_request_that_does_not_fit_fails(guard_model):
 
 async def test_a_cancelled_await_aborts_the_request_in_the_engine(guard_model):
     endless = asyncio.create_task(guard_model.complete([1, 2, 3], 1000))
+    await asyncio.sleep(0.1)  # by now it is in the engine
     engine = guard_model._engine
-    while not engine.get_num_unfinished_requests():
-        await asyncio.sleep(0.01)
+    assert engine.get_num_unfinished_requests()
     endless.cancel()
     with pytest.raises(asyncio.CancelledError):
         await endless

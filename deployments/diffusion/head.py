@@ -32,7 +32,7 @@ class HeadConfig(BaseModel):
     prompted: str | None = Field(None, description="the category that reads the prompt, or none")
     latent_channels: int = Field(8, ge=1)
     prompt_width: int = Field(384, ge=1)
-    width: int = Field(96, ge=8, multiple_of=8)
+    width: int = Field(64, ge=8, multiple_of=8)
     blocks: tuple[int, ...] = Field((3, 2), min_length=1, description="per resolution, halved each")
 
 

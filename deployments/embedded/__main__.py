@@ -1,10 +1,14 @@
-"""Assembles every embedded model in the cache: `python -m deployments.embedded`."""
+"""Assembles embedded models in the cache: `python -m deployments.embedded [NAME ...]`, or all."""
+
+import argparse
 
 from deployments.embedded.resolve import EMBEDDED, SCHEME, resolve
 
 
 def main() -> None:
-    for name in EMBEDDED:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(EMBEDDED)}")
+    for name in parser.parse_args().names or EMBEDDED:
         print(f"{SCHEME}{name} -> {resolve(SCHEME + name)}", flush=True)
 
 

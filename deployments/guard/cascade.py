@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from deployments.contracts import GuardRequest, PromptVerdict, StageRecord
 from deployments.guard.blocklist import Blocklist, Hits
-from deployments.guard.decision import Decision, decide
+from deployments.guard.decision import UNKNOWN_WHY, Decision, decide
 from deployments.guard.llm_stage import LLMStage
 from deployments.guard.minors import joins_minor_and_sexual
 from deployments.guard.normalise import normalise, readings
@@ -61,13 +61,12 @@ class Cascade:
     def _verdict(
         self, decision: Decision, stage: str, started: float, records: Sequence[StageRecord]
     ) -> PromptVerdict:
-        acts = decision.category is not None and decision.action != "allow"
         record = StageRecord(
             stage=stage,
             action=decision.action,
             category=decision.category,
             score=decision.score,
-            why=self._policy.why(decision.category) if acts and decision.category else "",
+            why=self._why(decision),
             ms=_elapsed(started),
         )
         return PromptVerdict(
@@ -80,6 +79,11 @@ class Cascade:
             rewrite=decision.rewrite,
             stages=(*records, record),
         )
+
+    def _why(self, decision: Decision) -> str:
+        if decision.action == "allow":
+            return ""
+        return self._policy.why(decision.category) if decision.category else UNKNOWN_WHY
 
     def _minors_verdict(self, started: float) -> PromptVerdict:
         scores = {**dict.fromkeys(self._policy.categories, 0.0), MINORS: 1.0}

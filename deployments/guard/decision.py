@@ -6,9 +6,16 @@ from typing import NamedTuple
 from deployments.contracts import Action, Operation, RewriteKind
 from deployments.policy import Policy
 
+UNKNOWN = "?"
+"""The key, in a table of scores, of harm of no kind that the policy names."""
+UNKNOWN_WHY = "it seems harmful, though of no kind that the policy names"
+
 
 class Decision(NamedTuple):
-    """What to do, and the category that decided (for `allow`: that came nearest, if any acts)."""
+    """What to do, and the category that decided; for `allow`, the acting one that came nearest.
+
+    `category` is None where nothing acts, or where harm of no known kind decided.
+    """
 
     action: Action
     category: str | None
@@ -25,10 +32,11 @@ def decide(
     A category has the worst score of any piece. A piece that is unsafe beyond doubt, while it is
     unclear of which kind, must not slip between the categories: where the summed score of a piece's
     acting categories reaches a threshold that none of them reaches alone, the highest of them
-    stands for all, with their sum.
+    stands for all, with their sum. Harm of no known kind is held to the policy's own thresholds.
 
     Args:
         tables: category -> P(request is unsafe and of that category); what is missing scores 0.
+            Beside the policy's categories it may have UNKNOWN.
         loosen: use the policy's `act_low` for `act`.
     """
     acting = [
@@ -40,6 +48,7 @@ def decide(
         name: max((table.get(name, 0.0) for table in tables), default=0.0)
         for name in policy.categories
     }
+    unknown = max((table.get(UNKNOWN, 0.0) for table in tables), default=0.0)
     lead, total = _heaviest(tables, acting)
     for level in ("act_low" if loosen else "act", "steer"):
         limits = {name: getattr(policy.thresholds_of(name), level) for name in acting}
@@ -54,6 +63,8 @@ def decide(
             name = max(over, key=lambda n: (policy.categories[n].action == "block", scores[n]))
             category = policy.categories[name]
             return Decision(category.action, name, scores[name], category.rewrite, scores)
+        if acting and unknown >= getattr(policy.thresholds, level):
+            return Decision("steer" if level == "steer" else "block", None, unknown, None, scores)
     nearest = max(acting, key=scores.__getitem__, default=None)
     return Decision("allow", nearest, scores[nearest] if nearest else 0.0, None, scores)
 

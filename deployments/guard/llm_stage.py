@@ -6,7 +6,7 @@ logit). A category's score is P(unsafe) times the probability of its letter behi
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from deployments.contracts import GuardRequest, Operation
 from deployments.errors import ConfigurationError, UnparsableAnswer
 from deployments.guard.config import GuardConfig
+from deployments.guard.decision import UNKNOWN
 from deployments.guard.template import GuardTemplate, Tokenizer
 from deployments.policy import Policy
 
@@ -102,8 +103,10 @@ class LLMStage:
     async def score(self, requests: Iterable[GuardRequest]) -> list[dict[str, float]]:
         """One table of category -> score for each window of each request, all asked at once.
 
+        Where the model finds harm and then names no letter of the policy's, the table is UNKNOWN's.
+
         Raises:
-            UnparsableAnswer: the model's answer is not of the template's form.
+            UnparsableAnswer: the model says neither safe nor unsafe.
             StageFailed: the engine cannot answer.
         """
         questions = [
@@ -120,23 +123,21 @@ class LLMStage:
         return [task.result() for task in tasks]
 
     async def _table(self, template: GuardTemplate, ids: list[int]) -> dict[str, float]:
-        verdict = await self._ask(ids, (template.safe_id, template.unsafe_id))
+        verdict = await self._model.next_token_logprobs(ids, (template.safe_id, template.unsafe_id))
+        mass = sum(math.exp(value) for value in verdict.values())
+        if not mass >= self._min_mass:  # NaN is no answer either
+            raise UnparsableAnswer("guard", f"only {mass:.1%} of its answer is of the asked form")
         logit = verdict[template.unsafe_id] - verdict[template.safe_id]
         unsafe = self._calibration.probability(logit)
         if unsafe <= self._floor:  # nobody acts on it, whatever it is: shared out evenly
             return dict.fromkeys(template.code_ids, unsafe / len(template.code_ids))
-        codes = await self._ask(template.with_unsafe(ids), tuple(template.code_ids.values()))
+        letters = list(template.code_ids.values())
+        codes = await self._model.next_token_logprobs(template.with_unsafe(ids), letters)
         weights = {name: math.exp(codes[token]) for name, token in template.code_ids.items()}
         total = sum(weights.values())
+        if not total >= self._min_mass:  # NaN is no letter either
+            return {UNKNOWN: unsafe}
         return {name: unsafe * weight / total for name, weight in weights.items()}
-
-    async def _ask(self, ids: Sequence[int], tokens: Sequence[int]) -> Mapping[int, float]:
-        """Log-probabilities of the tokens that the form allows here, if the model keeps to it."""
-        found = await self._model.next_token_logprobs(ids, tokens)
-        mass = sum(math.exp(value) for value in found.values())
-        if not mass >= self._min_mass:  # NaN is no answer either
-            raise UnparsableAnswer("guard", f"only {mass:.1%} of its answer is of the asked form")
-        return found
 
 
 def _narrowed(policy: Policy, operation: Operation) -> Policy:

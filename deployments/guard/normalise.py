@@ -26,7 +26,7 @@ APART = re.compile(r"(?<!\S)[^\W_](?:[ .\-_*][^\W_]){2,}(?!\S)")
 """Three or more single characters with one separator between each two: `s u i c i d e`."""
 QUANTITY = re.compile(
     r"\W*\d+(?:[.,:x]\d+)*(?:st|nd|rd|th|s|x|d|k|m|p|yo|yr|mm|cm|km|kg|px|am|pm|girls?|boys?)?\W*"
-    r"|\W*[a-z]\d{1,3}\W*"
+    r"|\W*[a-z]\d{1,3}(?:\.\d+)?\W*"
 )
 """Numbers with or without a unit, and letters with a number (`35mm`, `4k`, `f8`): no words."""
 

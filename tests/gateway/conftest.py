@@ -13,7 +13,6 @@ import numpy as np
 import openai
 import pytest
 from PIL import Image
-from pydantic import BaseModel
 
 from deployments.contracts import (
     Change,
@@ -29,6 +28,7 @@ from deployments.gateway.config import GatewayConfig
 from deployments.gateway.pipeline import ImageJob, Outcome, Preview, Released
 from deployments.policy import Policy, load_policy
 from deployments.telemetry.trace import Trace
+from tests.official import check_official
 
 POLICY_FILE = Path(__file__).parents[2] / "configs" / "policies" / "default.yaml"
 
@@ -221,24 +221,7 @@ class CountingTransport(httpx2.ASGITransport):
         return await super().handle_async_request(request)
 
 
-Official = Callable[..., None]
-
-
 @pytest.fixture
-def official() -> Official:
-    """Validates a body strictly by a type of the official client; extras only under `safety`."""
-
-    def check(kind: type[BaseModel], body: Any, own_categories: tuple[str, ...] = ()) -> None:
-        _check_extras(kind.model_validate(body, strict=True), set(own_categories) | {"safety"})
-
-    return check
-
-
-def _check_extras(value: Any, allowed: set[str]) -> None:
-    if isinstance(value, list):
-        for item in value:
-            _check_extras(item, allowed)
-    elif isinstance(value, BaseModel):
-        assert set(value.model_extra or {}) <= allowed
-        for name in type(value).model_fields:
-            _check_extras(getattr(value, name), allowed)
+def official() -> Callable[..., None]:
+    """See `tests.official.check_official`."""
+    return check_official

@@ -3,9 +3,8 @@
     python -m training.language.calibrate --corpora FOLDER --adapter models/miniature/guard
 
 Platt scaling of the verdict's logit on prompts of the training side (pairs of the public sets,
-written twins, users), balanced by weight; then the bias is lowered, if need be, until no more than
-the wanted share of harmless users reaches 0.5 in a category that acts. Held-out prompts take no
-part. Writes `calibration.json` into the adapter's folder.
+written twins, users) gives the scale; the bias is then the highest at which no more than the wanted
+share of users' prompts is stopped. Held-out prompts take no part. Writes `calibration.json` into the adapter's folder.
 """
 
 import argparse
@@ -19,11 +18,12 @@ from sklearn.linear_model import LogisticRegression
 
 from deployments.contracts import GuardRequest
 from deployments.embedded.language import base_model, merge
+from deployments.guard.llm_stage import CALIBRATION_FILE, Calibration
 from deployments.policy import Policy, load_policy
 from training.language import corpora
 from training.language.corpora import Corpora, Row
 from training.language.guard_data import Curriculum, dress
-from training.language.scoring import Calibration, Floats, GuardScorer, Readings
+from training.language.scoring import Floats, GuardScorer, Readings
 
 SEED = 20
 """Not a seed of training: other draws of the grammar."""
@@ -45,17 +45,17 @@ def sample(sets: Corpora, policy: Policy, size: int) -> tuple[list[Row], list[st
 def platt(logit: Floats, unsafe: Floats) -> Calibration:
     """Logistic regression of the label on the logit, both classes weighing the same."""
     model = LogisticRegression(class_weight="balanced").fit(logit[:, None], unsafe)
-    return Calibration(float(model.coef_[0, 0]), float(model.intercept_[0]))
+    return Calibration(scale=float(model.coef_[0, 0]), bias=float(model.intercept_[0]))
 
 
-def lowered(calibration: Calibration, users: Readings, share: float) -> Calibration:
-    """The same scale with the bias at which at most `share` of `users` reaches 0.5."""
-    low, high = calibration.bias - 20.0, calibration.bias
-    for _ in range(40):
+def placed(calibration: Calibration, users: Readings, share: float) -> Calibration:
+    """The same scale with the highest bias at which at most `share` of `users` is stopped."""
+    low, high = calibration.bias - 20.0, calibration.bias + 20.0
+    for _ in range(20):
         middle = (low + high) / 2
-        reached = users.decisive(Calibration(calibration.scale, middle)) >= 0.5
-        low, high = (low, middle) if reached.mean() > share else (middle, high)
-    return Calibration(calibration.scale, low)
+        stopped = users.stopped(Calibration(scale=calibration.scale, bias=middle))
+        low, high = (low, middle) if stopped.mean() > share else (middle, high)
+    return Calibration(scale=calibration.scale, bias=low)
 
 
 def main() -> None:
@@ -88,11 +88,11 @@ def main() -> None:
         np.concatenate([readings.logit, user_readings.logit]),
         np.concatenate([unsafe, np.zeros(len(users))]),
     )
-    final = lowered(fitted, user_readings, args.share)
+    final = placed(fitted, user_readings, args.share)
     result = {"scale": round(final.scale, 4), "bias": round(final.bias, 4)}
-    target = args.adapter / "calibration.json"
+    target = args.adapter / CALIBRATION_FILE
     target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({"platt": vars(fitted), "written": result}))
+    print(json.dumps({"platt": fitted.model_dump(), "written": result}))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """The guard's scores in plain torch: the serving side's rule, many prompts behind one policy.
 
-    P(unsafe)      softmax of the two verdict tokens, calibrated: sigmoid(scale * logit + bias)
-    score of c     P(unsafe) * P(letter of c | unsafe), letters softmaxed among themselves
-    flagged        the highest score of a category that acts is at or above its threshold
-
-Training calibrates with it and evaluation measures with it; nothing here serves.
+A category's score is P(unsafe), the calibrated softmax of the two verdict tokens, times the
+probability of its letter behind `unsafe`, letters softmaxed among themselves; what follows from the
+scores is decided by the serving side's own `decide`. Training calibrates with this and evaluation
+measures with it; nothing here serves.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,8 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from deployments.contracts import GuardRequest
+from deployments.guard.decision import Decision, decide
+from deployments.guard.llm_stage import Calibration
 from deployments.guard.template import GuardTemplate
 from deployments.policy import Policy
 from training.language.packing import IGNORED, pack
@@ -28,55 +28,51 @@ BUDGET = 1200
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Platt scaling of the verdict's logit (Platt 1999), as in `calibration.json`."""
-
-    scale: float = 1.0
-    bias: float = 0.0
-
-    @classmethod
-    def load(cls, path: Path) -> "Calibration":
-        """Reads `{"scale": ..., "bias": ...}`."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
-
-    def probability(self, logit: Floats) -> Floats:
-        """P(unsafe) of raw verdict logits, any shape."""
-        return 1.0 / (1.0 + np.exp(-(self.scale * logit + self.bias)))
-
-
-@dataclass(frozen=True)
 class Readings:
-    """What the model said of N requests under one policy with C categories.
+    """What the model said of N requests in M windows, under one policy with C categories.
 
     Attributes:
-        logit: float64 [N]; log P(unsafe) - log P(safe), uncalibrated.
-        letters: float64 [N, C]; P(letter | unsafe), rows add up to one.
+        requests: the N requests.
         policy: whose categories, in whose order, `letters` has.
+        owner: int64 [M]; which request a window belongs to.
+        logit: float64 [M]; log P(unsafe) - log P(safe), uncalibrated.
+        letters: float64 [M, C]; P(letter | unsafe), rows add up to one.
     """
 
+    requests: Sequence[GuardRequest]
+    policy: Policy
+    owner: NDArray[np.int64]
     logit: Floats
     letters: Floats
-    policy: Policy
 
-    def scores(self, calibration: Calibration) -> Floats:
-        """float64 [N, C]: the score of every category, in [0, 1]."""
-        return calibration.probability(self.logit)[:, None] * self.letters
+    def unsafe(self, calibration: Calibration) -> Floats:
+        """float64 [N]: P(unsafe) of each request's worst window."""
+        worst = np.full(len(self.requests), -np.inf)
+        np.maximum.at(worst, self.owner, self.logit)
+        return np.array([calibration.probability(logit) for logit in worst])
 
-    def decisive(self, calibration: Calibration) -> Floats:
-        """float64 [N]: the highest score among categories that act; what thresholds look at."""
-        acts = np.array([c.action != "allow" for c in self.policy.categories.values()])
-        return self.scores(calibration)[:, acts].max(axis=1)
+    def named(self) -> list[str]:
+        """The likeliest category of each request's worst window, were it unsafe."""
+        names, found = list(self.policy.categories), [""] * len(self.requests)
+        for window in np.argsort(self.logit):  # the worst comes last and stays
+            found[self.owner[window]] = names[int(self.letters[window].argmax())]
+        return found
 
-    def actions(self, calibration: Calibration) -> list[str]:
-        """`allow`, `rewrite` or `block` for each request, by the policy's `act` thresholds.
-
-        Among several categories over their threshold a block wins over a rewriting.
-        """
+    def decisions(self, calibration: Calibration) -> list[Decision]:
+        """What serving's own rule makes of the scores."""
         names = list(self.policy.categories)
-        over = self.scores(calibration) >= [self.policy.thresholds_of(n).act for n in names]
-        found = [{self.policy.categories[n].action for n, o in zip(names, row, strict=True) if o}
-                 for row in over]
-        return [next((a for a in ("block", "rewrite") if a in row), "allow") for row in found]
+        tables: list[list[dict[str, float]]] = [[] for _ in self.requests]
+        for owner, logit, letters in zip(self.owner, self.logit, self.letters, strict=True):
+            scores = calibration.probability(float(logit)) * letters
+            tables[owner].append(dict(zip(names, scores.tolist(), strict=True)))
+        return [
+            decide(table, self.policy, request.operation, loosen=False)
+            for table, request in zip(tables, self.requests, strict=True)
+        ]
+
+    def stopped(self, calibration: Calibration) -> NDArray[np.bool_]:
+        """bool [N]: whether the decision is to rewrite or to block."""
+        return np.array([d.action in ("rewrite", "block") for d in self.decisions(calibration)])
 
 
 class GuardScorer:
@@ -88,25 +84,25 @@ class GuardScorer:
         self._model = AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16).eval()
 
     def read(self, requests: Sequence[GuardRequest], policy: Policy) -> Readings:
-        """Verdict and letters of every request; of a long one, those of its worst window."""
+        """Verdict and letters of every window of the (at least one) requests."""
         template = GuardTemplate(self._tokenizer, policy)
         skip = len(template.prefix_ids)
-        owners: list[int] = []
-        tails: list[list[int]] = []
-        for number, request in enumerate(requests):
-            for question in template.windows(request):
-                owners.append(number)
-                tails.append(question[skip:])
-        logit = np.full(len(requests), -np.inf)
-        letters = np.zeros((len(requests), len(template.code_ids)))
+        windows = [
+            (number, question[skip:])
+            for number, request in enumerate(requests)
+            for question in template.windows(request)
+        ]
         # By length, so that a sequence is evenly filled.
-        order = sorted(range(len(tails)), key=lambda i: len(tails[i]))
-        for chunk in _chunks(order, tails):
-            chunk_logit, chunk_letters = self._forward(template, [tails[i] for i in chunk])
-            for i, value, row in zip(chunk, chunk_logit, chunk_letters, strict=True):
-                if value > logit[owners[i]]:
-                    logit[owners[i]], letters[owners[i]] = value, row
-        return Readings(logit, letters, policy)
+        windows.sort(key=lambda window: len(window[1]))
+        tails = [tail for _, tail in windows]
+        parts = [self._forward(template, chunk) for chunk in _chunks(tails)]
+        return Readings(
+            requests,
+            policy,
+            np.array([number for number, _ in windows]),
+            np.concatenate([logit for logit, _ in parts]),
+            np.concatenate([letters for _, letters in parts]),
+        )
 
     @torch.inference_mode()
     def _forward(self, template: GuardTemplate, tails: list[list[int]]) -> tuple[Floats, Floats]:
@@ -126,13 +122,13 @@ class GuardScorer:
         return logit.numpy(), letters.numpy()
 
 
-def _chunks(order: list[int], tails: list[list[int]]) -> list[list[int]]:
-    chunks: list[list[int]] = [[]]
+def _chunks(tails: list[list[int]]) -> list[list[list[int]]]:
+    chunks: list[list[list[int]]] = [[]]
     used = 0
-    for i in order:
-        if used + len(tails[i]) > BUDGET and chunks[-1]:
+    for tail in tails:
+        if used + len(tail) > BUDGET and chunks[-1]:
             chunks.append([])
             used = 0
-        chunks[-1].append(i)
-        used += len(tails[i])
-    return [chunk for chunk in chunks if chunk]
+        chunks[-1].append(tail)
+        used += len(tail)
+    return chunks

@@ -1,0 +1,49 @@
+"""Measures the output classifier: `python -m evaluation.classifier --count 2000`.
+
+Held-out captions and pairs, a seed of its own; pictures as drawn, the same through the autoencoder,
+and re-made by the U-Net from up to half the schedule. Ends with one JSON line.
+"""
+
+import argparse
+import json
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+
+from training.classifiers.classifier import NAME, served
+from training.classifiers.data import decoded, examples
+from training.classifiers.figures import figures, score
+from training.classifiers.generated import generated
+from training.diffusion.loop import CHECKPOINTS, MODELS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measures the output classifier.")
+    parser.add_argument("--count", type=int, default=2000, help="pictures of each kind")
+    parser.add_argument("--seed", type=int, default=71)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threshold", type=float, default=0.5)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    held_out = examples(CHECKPOINTS, NAME, args.seed, args.count, "test", workers=args.threads)
+    vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
+    kinds = {
+        "rendered": held_out.pixels,
+        "decoded": np.load(decoded(held_out, args.count, vae, noise=0.3, seed=args.seed)),
+    }
+    if (MODELS / "unet" / "config.json").is_file():
+        kinds["generated"] = np.load(generated(held_out, args.count, vae, seed=args.seed))
+    classifier = served(MODELS / NAME)
+    print(
+        json.dumps(
+            {
+                kind: figures(score(classifier, held_out.all, pixels), args.threshold)
+                for kind, pixels in kinds.items()
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

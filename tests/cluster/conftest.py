@@ -1,0 +1,147 @@
+"""The whole application on the embedded models, started once: real Serve, real vLLM, real HTTP.
+
+It has its own port, Ray cluster and audit log, and only its own processes are ever killed.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import psutil
+import pytest
+import ray
+import yaml
+from ray import serve
+
+from deployments.embedded.resolve import ROOT
+from deployments.run import Service
+
+START_SECONDS = 840.0
+RECOVERY_SECONDS = 300.0
+APPLICATION = "safelight"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+class Cluster:
+    """The running application, with the views of it that no client has."""
+
+    def __init__(self, service: Service, audit_log: Path) -> None:
+        self.url = service.url
+        self.audit_log = audit_log
+        self._service = service
+
+    def ready(self) -> bool:
+        """Whether every deployment has a running replica."""
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def replicas(self, deployment: str) -> list[psutil.Process]:
+        """The replica processes of one deployment, in the order in which they started."""
+        title = f"ray::ServeReplica:{APPLICATION}:{deployment}"
+        found = [process for process in self._service.processes() if title_of(process, title)]
+        return sorted(found, key=lambda process: process.create_time())
+
+    def engines(self) -> list[psutil.Process]:
+        """The engine processes of all vLLM replicas."""
+        return [p for p in self._service.processes() if title_of(p, "VLLM::EngineCore")]
+
+    def gcs_address(self) -> str:
+        """The address at which a Ray driver joins this cluster."""
+        option = "--gcs-address="
+        for process in self._service.processes():
+            if process.name() == "raylet":
+                found = next(word for word in process.cmdline() if word.startswith(option))
+                return found.removeprefix(option)
+        raise AssertionError("the cluster has no raylet")
+
+
+def title_of(process: psutil.Process, start: str) -> bool:
+    """Whether the process, if it still runs, has named itself so."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and any(
+            word.startswith(start) for word in process.cmdline()[:1]
+        )
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
+    """Waits, and fails with `what` when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.2)
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def derived_config(path: Path, audit_log: Path) -> Path:
+    """`configs/miniature.yaml` with a port and log of its own, and one denoiser to be counted."""
+    config = yaml.safe_load((ROOT / "configs" / "miniature.yaml").read_text(encoding="utf-8"))
+    config["http_options"]["port"] = free_port()
+    application = config["applications"][0]
+    application["args"]["gateway"]["audit_log"] = str(audit_log)
+    for deployment in application["deployments"]:
+        if deployment["name"] in ("gateway", "diffusion"):
+            deployment["autoscaling_config"]["max_replicas"] = 1
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    audit_log = folder / "audit.jsonl"
+    with Service(derived_config(folder / "config.yaml", audit_log)) as service:
+        service.wait_until_ready(threading.Event(), START_SECONDS)
+        running = Cluster(service, audit_log)
+        ray.init(running.gcs_address(), log_to_driver=False, logging_level="ERROR")
+        yield running
+        ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def denoiser(cluster: Cluster) -> Callable[[], dict[str, float]]:
+    """The denoiser's own counters, asked of its replica over a Serve handle."""
+    handle = serve.get_deployment_handle("diffusion", app_name=APPLICATION)
+    return lambda: handle.stats.remote().result(timeout_s=30)
+
+
+@pytest.fixture
+def http(cluster: Cluster) -> Iterator[httpx.Client]:
+    """A client that gives up only after the longest deadline."""
+    with httpx.Client(base_url=cluster.url, timeout=180) as client:
+        yield client
+
+
+@pytest.fixture
+def sent() -> list[Any]:
+    """The requests that `client` really sent, retries included."""
+    return []
+
+
+@pytest.fixture
+def client(cluster: Cluster, sent: list[Any]) -> Iterator[openai.OpenAI]:
+    """The official client; only base_url is changed."""
+    transport = openai.DefaultHttpxClient(event_hooks={"request": [sent.append]})
+    with openai.OpenAI(
+        api_key="any", base_url=f"{cluster.url}/v1", http_client=transport
+    ) as official:
+        yield official

@@ -1,0 +1,82 @@
+"""`make serve`: it says when it is ready, ends whole on a signal, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from deployments.embedded.resolve import ROOT
+from deployments.run import MARK
+from tests.cluster.conftest import free_port, wait_until
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.yaml"
+    toy = {"name": "toy", "import_path": "tests.cluster.toy:build"}
+    options = {"host": "127.0.0.1", "port": free_port()}
+    path.write_text(yaml.safe_dump({"http_options": options, "applications": [toy]}))
+    return path
+
+
+@pytest.fixture
+def serving(config: Path) -> Iterator[subprocess.Popen]:
+    """The command, once it has said that it is ready; its output goes on to `stdout`."""
+    command = [sys.executable, "-m", "deployments.run", str(config)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if "is ready at" in line:
+                break
+        yield process
+        process.kill()
+
+
+def descendants(process: subprocess.Popen) -> set[int]:
+    return {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_every_process_within_a_minute(serving, number):
+    started = descendants(serving)
+    assert len(started) > 5  # Ray's daemons, the proxy, the replica and its child
+    began = time.monotonic()
+    serving.send_signal(number)
+    assert serving.wait(60) == 0
+    assert time.monotonic() - began < 60
+    assert [pid for pid in started if psutil.pid_exists(pid)] == []
+
+
+def test_killed_replica_takes_its_children_along_and_comes_back(serving, config):
+    port = yaml.safe_load(config.read_text())["http_options"]["port"]
+    url = f"http://127.0.0.1:{port}/"
+    first = httpx.get(url).json()
+    child = psutil.Process(first["child"])
+    os.kill(first["replica"], signal.SIGKILL)
+    wait_until(lambda: not child.is_running(), 20, "the child ends")
+
+    def another() -> bool:
+        answer = httpx.get(url, timeout=30)
+        return answer.status_code == 200 and answer.json()["replica"] != first["replica"]
+
+    wait_until(another, 60, "a new replica answers")
+
+
+def test_every_process_carries_the_mark(serving):
+    children = psutil.Process(serving.pid).children(recursive=True)
+    assert [child.cmdline() for child in children if MARK not in child.environ()] == []
+
+
+def test_misspelt_configuration_is_refused_at_once(config):
+    config.write_text(config.read_text().replace("applications", "aplications"))
+    command = [sys.executable, "-m", "deployments.run", str(config)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "applications" in ended.stderr

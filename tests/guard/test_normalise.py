@@ -1,0 +1,68 @@
+"""Disguised spellings, and harmless text that must stay as it is."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployments.guard.normalise import normalise, readings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ｎａｋｅｄ",  # full width
+        "𝓷𝓪𝓴𝓮𝓭",  # mathematical script
+        "nаkеd",  # Cyrillic a and e
+        "n\u200baked",  # zero-width space
+        "n\u00adaked",  # soft hyphen
+        "n\u0336a\u0336k\u0336e\u0336d\u0336",  # struck through
+        "ɴᴀᴋᴇᴅ",  # small capitals
+        "🅽🅰🅺🅴🅳",  # negative squared
+        "ⓝⓐⓚⓔⓓ",  # circled
+        "nàkéd",
+        "n a k e d",
+        "n.a.k.e.d",
+        "n-a-k-e-d",
+        "n4k3d",
+        "n@ked",
+    ],
+)
+def test_a_disguised_word_is_read(text):
+    assert "naked" in readings(text)[-1].lower()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a crowd of 142,460 people at a stadium",
+        "35mm film, 4k, f1.8, 1girl, 12yo, 3rd of may",
+        "an 8-year-old oak tree",
+        "what a view! really?",
+        "plan a b or c",
+        "голая правда",
+        "东京的夜晚",
+        "",
+    ],
+)
+def test_plain_text_has_one_reading(text):
+    assert readings(text) == (normalise(text).lower(),)
+
+
+def test_words_of_other_scripts_stay():
+    assert normalise("тихий вечер, a quiet evening") == "тихии вечер, a quiet evening"
+
+
+@given(st.text(max_size=200))
+def test_normalising_twice_changes_nothing(text):
+    once = normalise(text)
+    assert normalise(once) == once
+
+
+@pytest.mark.parametrize("piece", ["a", "a ", "a.", "4a", "1,", "-", "é", "n а"])
+def test_a_very_long_text_takes_no_longer_than_its_length(piece):
+    text = (piece * 100_000)[:100_000]
+    started = time.process_time()
+    readings(text)
+    assert time.process_time() - started < 2  # a quadratic pattern would take minutes

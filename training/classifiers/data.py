@@ -1,0 +1,307 @@
+"""Examples for the picture models: the world's own, and many of what is easily mistaken.
+
+Each model draws from its own seed. Truth is the world's, never another model's.
+"""
+
+import hashlib
+import multiprocessing
+import pickle
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from deployments.classifier.prompt import PromptEncoder
+from deployments.embedded.folders import made_once
+from training.diffusion.loop import MODELS
+from training.world.captions import Split, write_caption
+from training.world.faults import FaultRates
+from training.world.imagine import imagine
+from training.world.sample import Example, draw, draw_demeaning, draw_unsolicited, harmed
+from training.world.scene import Mark
+from training.world.truth import harms
+from training.world.vocabulary import ANIMALS, GROUPS, HARMS, OBJECTS
+from training.world.wish import Wish
+from training.world.wishes import random_wish
+
+SIZE = 64
+CHUNK = 500
+"""Examples drawn from one random stream; any number of workers draws the same set."""
+LOOK_ALIKES = OBJECTS[10:]
+DECODED, GENERATED = 12_000, 6_000
+"""Pictures that also go through the autoencoder, and through the U-Net."""
+
+
+def mixed(rng: random.Random, split: Split = "train") -> Example:
+    """The world under its faults, and more than its share of what is hard to tell."""
+    roll = rng.random()
+    if roll < 0.35:
+        return draw(rng, FaultRates(), split)
+    if roll < 0.60:
+        example, harm = draw_unsolicited(rng, split)
+        return harmed(example, harm, rng) if rng.random() < 0.55 else example
+    if roll < 0.68:
+        return draw_demeaning(rng, split)
+    if roll < 0.83:
+        return _look_alike(rng, split)
+    return _pasted(rng, split)
+
+
+def harm_vector(found: frozenset[str]) -> list[float]:
+    """1 for each of `HARMS` that was found, in order."""
+    return [float(harm in found) for harm in HARMS]
+
+
+def truth(example: Example, wish: Wish) -> list[float]:
+    """The harms of an example's picture as an answer to another wish."""
+    return harm_vector(harms(example.scene, wish))
+
+
+def _look_alike(rng: random.Random, split: Split) -> Example:
+    """Harmless, and near to harm: steel, red, emblems, swimwear, animals close by, group words."""
+    wish = random_wish(rng)
+    while not wish.people or wish.harm:
+        wish = random_wish(rng)
+    person = wish.people[0]
+    kind = rng.randrange(4)
+    if kind == 0 and person.activity != "reading":
+        person = replace(person, object=rng.choice(LOOK_ALIKES))
+    elif kind == 1:
+        person = replace(person, clothing="swimwear", colour=rng.choice((None, "red", "orange")))
+    elif kind == 2:
+        wish = replace(wish, animal=rng.choice(ANIMALS))
+    if kind == 3 or rng.random() < 0.3:
+        person = replace(person, group=rng.choice(GROUPS))
+    wish = replace(wish, people=(person, *wish.people[1:]))
+    return _answered(wish, rng, split)
+
+
+def _pasted(rng: random.Random, split: Split) -> Example:
+    """A symbol smaller than the world draws them, anywhere: what such classifiers miss."""
+    example = draw(rng, FaultRates.none(), split)
+    kind, form = rng.choice(
+        (
+            ("violence", "blade"),
+            ("sexual", "figure"),
+            ("hate", "flag"),
+            ("hate", "banner"),
+            ("hate", "chest"),
+        )
+    )
+    size = rng.uniform(13, 20) if kind == "sexual" else rng.uniform(8, 16)
+    edge = size * (0.8 if form in ("flag", "banner") else 0.5)
+    x, y = rng.uniform(edge, SIZE - edge), rng.uniform(edge, SIZE - edge)
+    marks = (*example.scene.marks, Mark(kind, form, x, y, size))
+    return replace(example, scene=replace(example.scene, marks=marks))
+
+
+def _answered(wish: Wish, rng: random.Random, split: Split) -> Example:
+    scene = imagine(wish, rng, FaultRates.none())
+    return Example(write_caption(wish, rng, split), wish, scene)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Drawn examples in memory and their pictures, (n, 64, 64, 3) uint8, on disk."""
+
+    folder: Path
+    all: Sequence[Example]
+    pixels: NDArray[np.uint8]
+
+
+Recipe = Callable[[random.Random, Split], Example]
+
+
+def examples(
+    cache: Path,
+    name: str,
+    seed: int,
+    count: int,
+    split: Split = "train",
+    recipe: Recipe = mixed,
+    workers: int = 1,
+) -> Examples:
+    """The first `count` examples of a recipe, seed and split; drawn once."""
+    folder = cache / f"examples-{name}-{split}-{seed}-{count}"
+    made_once(folder, lambda target: _draw_all(target, seed, count, split, recipe, workers))
+    drawn = pickle.loads((folder / "examples.pickle").read_bytes())
+    return Examples(folder, drawn, np.load(folder / "pixels.npy", mmap_mode="r"))
+
+
+def _draw_all(
+    target: Path, seed: int, count: int, split: Split, recipe: Recipe, workers: int
+) -> None:
+    shape = (count, SIZE, SIZE, 3)
+    pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, shape)
+    drawn: list[Example] = []
+    jobs = [
+        (seed, start, min(CHUNK, count - start), split, recipe) for start in range(0, count, CHUNK)
+    ]
+    with multiprocessing.Pool(workers) as pool, tqdm(total=count, desc="drawing") as bar:
+        for part, pictures in pool.imap(_draw_chunk, jobs):
+            pixels[len(drawn) : len(drawn) + len(part)] = pictures
+            drawn += part
+            bar.update(len(part))
+    pixels.flush()
+    (target / "examples.pickle").write_bytes(pickle.dumps(drawn))
+
+
+def _draw_chunk(
+    job: tuple[int, int, int, Split, Recipe],
+) -> tuple[list[Example], NDArray[np.uint8]]:
+    seed, start, count, split, recipe = job
+    rng = random.Random(f"classifiers-{seed}-{split}-{start}")
+    drawn = [recipe(rng, split) for _ in range(count)]
+    return drawn, np.stack([example.render() for example in drawn])
+
+
+def as_input(pixels: NDArray[np.uint8]) -> Tensor:
+    """(n, H, W, 3) uint8 to (n, 3, H, W) float32 in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def as_pixels(images: Tensor) -> NDArray[np.uint8]:
+    """(n, 3, H, W) in [-1, 1] to (n, H, W, 3) uint8."""
+    scaled = ((images.float().clamp(-1, 1) + 1) * 127.5).round()
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def beside(drawn: Examples, what: str, *models: str) -> Path:
+    """Where to keep what some shipped models make of the examples: new weights, new folder."""
+    digest = hashlib.sha256()
+    for model in models:
+        digest.update((MODELS / model / "diffusion_pytorch_model.safetensors").read_bytes())
+    suffix = f"-{digest.hexdigest()[:8]}" if models else ""
+    return drawn.folder.with_name(f"{drawn.folder.name}-{what}{suffix}")
+
+
+def decoded(drawn: Examples, count: int, vae: AutoencoderKL, noise: float, seed: int) -> Path:
+    """The first `count` pictures through the autoencoder, latents noised by up to `noise`.
+
+    What a denoiser makes is at best as good as this.
+
+    Returns:
+        the file of pixels, (count, 64, 64, 3) uint8.
+    """
+
+    def make(target: Path) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        shape = (count, SIZE, SIZE, 3)
+        pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, shape)
+        for start in tqdm(range(0, count, 100), desc="decoding"):
+            stop = min(start + 100, count)
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+                latents = vae.encode(as_input(drawn.pixels[start:stop])).latent_dist.mean
+                levels = noise * torch.rand(len(latents), 1, 1, 1, generator=generator)
+                latents = latents + levels * torch.randn(latents.shape, generator=generator)
+                pixels[start:stop] = as_pixels(vae.decode(latents).sample)
+        pixels.flush()
+
+    return made_once(beside(drawn, f"decoded-{count}", "vae"), make) / "pixels.npy"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Pictures of known truth: pixels (n, 64, 64, 3), and which example each shows."""
+
+    pixels: NDArray[np.uint8]
+    shows: NDArray[np.int64]
+
+
+def pools(drawn: Examples, seed: int) -> tuple[list[Pool], list[float]]:
+    """Rendered pictures, and what the autoencoder and the U-Net make of some of them; weights."""
+    from training.classifiers.generated import generated
+
+    every = np.arange(len(drawn.all))
+    found, weights = [Pool(drawn.pixels, every)], [0.4]
+    if (MODELS / "vae" / "config.json").is_file():
+        vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
+        count = min(DECODED, len(drawn.all))
+        file = decoded(drawn, count, vae, noise=0.5, seed=seed)
+        found.append(Pool(np.load(file, mmap_mode="r"), every[:count]))
+        weights.append(0.3)
+        if (MODELS / "unet" / "config.json").is_file():
+            count = min(GENERATED, len(drawn.all))
+            file = generated(drawn, count, vae, seed)
+            found.append(Pool(np.load(file, mmap_mode="r"), every[:count]))
+            weights.append(0.3)
+    return found, weights
+
+
+def picked(
+    pools: Sequence[Pool], weights: NDArray[np.float64], size: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """`size` pictures of all pools, as often as the weights say: what they show, and pixels."""
+    shows, pixels = [], []
+    for pool, count in zip(pools, rng.multinomial(size, weights), strict=True):
+        rows = np.sort(rng.integers(len(pool.shows), size=count))
+        shows.append(pool.shows[rows])
+        pixels.append(pool.pixels[rows])
+    return np.concatenate(shows), np.concatenate(pixels)
+
+
+def degraded(
+    pictures: Tensor, rng: np.random.Generator, mirrored: float = 0.5, tinted: float = 0.15
+) -> Tensor:
+    """Mirrored, moved, recoloured, blurred and noised a little, each at random.
+
+    Args:
+        pictures: (b, 3, 64, 64) in [-1, 1].
+        mirrored: share of pictures that are.
+        tinted: standard deviation of a picture's tint, per channel.
+    """
+    count = len(pictures)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+
+    def rand() -> Tensor:
+        return torch.rand(count, 1, 1, 1, generator=generator)
+
+    pictures = torch.where(rand() < mirrored, pictures.flip(3), pictures)
+    shift = tuple(int(s) for s in rng.integers(-3, 4, size=2))
+    moved = functional.pad(pictures, (3, 3, 3, 3), mode="replicate")
+    pictures = moved[:, :, 3 + shift[0] : 67 + shift[0], 3 + shift[1] : 67 + shift[1]]
+    soft = functional.avg_pool2d(functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    pictures = torch.lerp(pictures, soft, rand() * (rand() < 0.4))
+    tint = tinted * torch.randn(count, 3, 1, 1, generator=generator) * (rand() < 0.5)
+    contrast = 1 + 0.4 * (rand() - 0.5)
+    noise = 0.12 * rand() * (rand() < 0.5)
+    pictures = pictures * contrast + tint
+    return (pictures + noise * torch.randn(pictures.shape, generator=generator)).clamp(-1, 1)
+
+
+class PromptStates:
+    """The token states of examples' captions, encoded when first asked for."""
+
+    def __init__(self, drawn: Examples, window: int) -> None:
+        from training.diffusion.data import Encoded
+
+        self._encoder = PromptEncoder(window)
+        self._texts = [example.caption.text for example in drawn.all]
+        self._lengths = np.zeros(len(self._texts), np.int64)
+        folder = beside(drawn, "prompts")
+        self._rows = Encoded(folder, len(self._texts), (window, 384), self._encode)
+        self._window = window
+
+    def _windows(self, rows: NDArray[np.int64]) -> list[list[int]]:
+        return [self._encoder.windows(self._texts[row])[0] for row in rows]
+
+    def _encode(self, rows: NDArray[np.int64]) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            states, mask = self._encoder.states(self._windows(rows))
+        states = states.float() * mask[:, :, None]
+        return functional.pad(states, (0, 0, 0, self._window - states.shape[1]))
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """States (n, L, 384) float32 and mask (n, L), L the longest of them."""
+        states = self._rows[rows]
+        mask = (states != 0).any(dim=2)
+        longest = int(mask.sum(dim=1).max())
+        return states[:, :longest], mask[:, :longest].long()

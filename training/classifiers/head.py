@@ -1,0 +1,335 @@
+"""Trains the noise-aware head: `python -m training.classifiers.head --minutes 10`.
+
+Steering follows this model's gradient, so the gradient matters more than the score. Three things
+make it point at the object and not at what fools the network: what is half taken away is still
+harmful, so that paling is no way out; a part of every batch is moved to where the loss is highest
+within a ball (adversarial training, whose gradients are aligned with what is seen, "Robustness may
+be at odds with accuracy", arXiv:1805.12152); and the gradient itself is trained to lie along the
+difference between a picture and its twin without the harm.
+
+With a U-Net at hand it learns on what that predicts under guidance, at all timesteps.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from deployments.diffusion.head import HarmHead, HeadConfig, load_head, save_head
+from deployments.diffusion.steering import away_from_harm, logit
+from training.classifiers.data import Examples, examples, harm_vector, mixed, truth
+from training.classifiers.twins import (
+    Twins,
+    absolved,
+    clouded,
+    encoded,
+    mean_embeddings,
+    predicted,
+)
+from training.diffusion.loop import (
+    CHECKPOINTS,
+    MODELS,
+    Schedule,
+    load_checkpoint,
+    save_checkpoint,
+)
+from training.world.sample import Example
+from training.world.vocabulary import HARMS
+
+NAME = "head"
+SMOOTHING = 0.02
+RADIUS = 1.5
+"""Of the ball within which latents, about 22 long, are moved against the model."""
+ADVERSARIAL = 0.35
+"""Share of a batch that is so moved."""
+ALIGNMENT, ALIGNED = 0.5, 24
+"""Weight of the gradient's direction in the loss, and rows of a batch in which it is looked at."""
+GONE, THERE = 0.95, 0.65
+"""How much of a harm must be taken away until it is gone, and up to where it is wholly there."""
+OTHERS_CAPTION = 0.3
+EMA_DECAY = 0.998
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Latents (b, 8, 8, 8) somewhere between picture and twin.
+
+    `way` leads from the picture to its twin; `harm` is the column that it takes away, -1 for none.
+    """
+
+    latents: Tensor
+    timesteps: Tensor
+    prompts: Tensor
+    truths: Tensor
+    way: Tensor
+    harm: Tensor
+
+
+class Batches:
+    """Batches by number: the same number gives the same batch."""
+
+    def __init__(
+        self, drawn: Examples, twins: Examples, moments: Sequence[Twins], weights: Sequence[float],
+        seed: int,
+    ) -> None:  # fmt: skip
+        self._drawn, self._twins = drawn.all, twins.all
+        self._means = mean_embeddings(drawn)
+        self._moments, self._weights = moments, np.array(weights) / sum(weights)
+        self._seed = seed
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        step, size = key
+        rng = np.random.default_rng((self._seed, step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        pairs, times, shows = self._picked(rng, size, generator)
+        captions = shows.copy()
+        others = rng.random(size) < OTHERS_CAPTION
+        captions[others] = rng.integers(len(self._drawn), size=others.sum())
+        away = torch.from_numpy(_aways(rng, size)).float()
+        before = self._truths(self._drawn, shows, captions)
+        after = self._truths(self._twins, shows, captions)
+        there = ((GONE - away) / (GONE - THERE)).clamp(0, 1)[:, None]
+        harmed = (before > after).any(dim=1)
+        way = pairs[:, 1] - pairs[:, 0]
+        latents = pairs[:, 0] + away.view(-1, 1, 1, 1) * way
+        if rng.random() < 0.5:
+            latents, way = latents.flip(3), way.flip(3)
+        return Batch(
+            latents=latents,
+            timesteps=times,
+            prompts=torch.from_numpy(self._means[captions]),
+            truths=there * before + (1 - there) * after,
+            way=way,
+            harm=torch.where(harmed & (away < THERE), (before - after).argmax(dim=1), -1),
+        )
+
+    def _truths(
+        self, part: Sequence[Example], shows: NDArray[np.int64], captions: NDArray[np.int64]
+    ) -> Tensor:
+        """(b, 4): the harms of each picture with the caption that it is put with."""
+        return torch.tensor(
+            [truth(part[i], self._drawn[j].wish) for i, j in zip(shows, captions, strict=True)]
+        )
+
+    def _picked(
+        self, rng: np.random.Generator, size: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
+        counts = rng.multinomial(size, self._weights)
+        pairs, times, shows = [], [], []
+        for moments, count in zip(self._moments, counts, strict=True):
+            rows = np.sort(rng.integers(len(moments.shows), size=count))
+            latents = torch.from_numpy(moments.latents[rows].astype(np.float32))
+            when = torch.from_numpy(moments.timesteps[rows]).float()
+            if not moments.timesteps.any():  # straight from pictures: clouded as if predicted
+                when = torch.from_numpy(rng.integers(1000, size=count)).float()
+                latents = clouded(latents, when / 1000, generator)
+            pairs.append(latents)
+            times.append(when)
+            shows.append(moments.shows[rows])
+        order = rng.permutation(size)
+        return torch.cat(pairs)[order], torch.cat(times)[order], np.concatenate(shows)[order]
+
+
+def _aways(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+    """How far each row is from its picture to its twin: at the ends for most, else between."""
+    kind = rng.random(size)
+    return np.where(kind < 0.35, 0.0, np.where(kind < 0.65, 1.0, rng.random(size)))
+
+
+def loss(head: HarmHead, batch: Batch, generator: torch.Generator) -> Tensor:
+    """Cross-entropy, in part where it is worst nearby, and the direction of the gradient."""
+    logits = head(attacked(head, batch, generator), batch.timesteps, batch.prompts)
+    value = _cross_entropy(logits, batch.truths)
+    rows = (batch.harm >= 0).nonzero().squeeze(1)[:ALIGNED]
+    if len(rows) == 0:
+        return value
+    latents = batch.latents[rows].requires_grad_()
+    logits = head(latents, batch.timesteps[rows], batch.prompts[rows])
+    chosen = logits.gather(1, batch.harm[rows, None]).sum()
+    (gradient,) = torch.autograd.grad(chosen, latents, create_graph=True)
+    way = batch.way[rows].flatten(1)
+    along = functional.cosine_similarity(-gradient.float().flatten(1), way, dim=1)
+    # Where a denoiser sees no difference yet there is no way to follow.
+    weights = (way.norm(dim=1) / 2).clamp_max(1)
+    return value + ALIGNMENT * (weights * (1 - along)).mean()
+
+
+def attacked(head: HarmHead, batch: Batch, generator: torch.Generator) -> Tensor:
+    """The latents, some of them moved up the loss's gradient by up to `RADIUS`."""
+    latents = batch.latents.clone()
+    count = round(ADVERSARIAL * len(latents))
+    point = latents[:count].requires_grad_()
+    value = _cross_entropy(
+        head(point, batch.timesteps[:count], batch.prompts[:count]), batch.truths[:count]
+    )
+    (gradient,) = torch.autograd.grad(value, point)
+    length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
+    reach = RADIUS * torch.rand(count, 1, 1, 1, generator=generator)
+    latents = latents.detach()
+    latents[:count] += reach * gradient / length
+    return latents
+
+
+def _cross_entropy(logits: Tensor, truths: Tensor) -> Tensor:
+    smoothed = truths * (1 - SMOOTHING) + SMOOTHING / 2
+    return functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
+
+
+class Training:
+    """What changes in a training: weights, their average, the optimizer, step and time."""
+
+    def __init__(self, seed: int, path: Path) -> None:
+        torch.manual_seed(seed)
+        self.seed, self.path = seed, path
+        config = HeadConfig(categories=HARMS, prompted="demeaning")
+        self.model = HarmHead(config)
+        self.average = HarmHead(config)
+        self.average.load_state_dict(self.model.state_dict())
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=0.05)
+        self.step, self.elapsed = 0, 0.0
+
+    def save(self) -> None:
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        save_checkpoint(self.path, parts | {"step": self.step, "elapsed": self.elapsed})
+
+    def resume(self) -> None:
+        """Goes on from the checkpoint at `path`."""
+        state = load_checkpoint(self.path)
+        for name in _PARTS:
+            getattr(self, name).load_state_dict(state[name])
+        self.step, self.elapsed = state["step"], state["elapsed"]
+
+    def update(self, value: Tensor, rate: float) -> None:
+        """One optimizer step and its share in the moving average."""
+        self.optimizer.param_groups[0]["lr"] = rate
+        self.optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for target, source in zip(
+                self.average.parameters(), self.model.parameters(), strict=True
+            ):
+                target.lerp_(source, 1 - decay)
+
+    def run(self, batches: Batches, schedule: Schedule, size: int) -> float:
+        """Trains until the budget is spent, a checkpoint every minute; the smoothed loss."""
+        offset, began, saved, smoothed = self.elapsed, time.monotonic(), time.monotonic(), 0.0
+        first, generator = self.step, torch.Generator()
+        with tqdm(total=int(schedule.budget), initial=int(offset), unit="s", mininterval=5) as bar:
+            while self.elapsed < schedule.budget:
+                generator.manual_seed(self.seed * 2**32 + self.step)
+                with torch.autocast("cpu", torch.bfloat16):
+                    value = loss(self.model, batches[self.step, size], generator)
+                self.update(value, schedule.at(self.elapsed))
+                self.elapsed = offset + time.monotonic() - began
+                smoothed += (value.item() - smoothed) * max(0.01, 1 / (self.step - first))
+                bar.update(int(self.elapsed) - bar.n)
+                bar.set_postfix(step=self.step, loss=f"{smoothed:.4f}", refresh=False)
+                if time.monotonic() - saved > 60:
+                    saved = time.monotonic()
+                    self.save()
+        self.save()
+        return smoothed
+
+
+_PARTS = ("model", "average", "optimizer")
+
+
+def moments(
+    drawn: Examples, twins: Examples, count: int, seed: int
+) -> tuple[list[Twins], list[float]]:
+    """Pictures' own latents and, where there is a U-Net, what it predicts on its way; weights."""
+    vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
+    found, weights = [encoded(drawn, twins, vae)], [0.3]
+    if (MODELS / "unet" / "config.json").is_file():
+        found.append(predicted(drawn, found[0], min(count, len(drawn.all)), seed))
+        weights.append(0.7)
+    return found, weights
+
+
+@torch.no_grad()
+def measure(head: HarmHead, drawn: Examples, twins: Examples, moments: Twins) -> dict[str, float]:
+    """Figures on held-out moments, each by thirds of the schedule, late to early.
+
+    `recall` and `false_positives` at 0.5; `removed`: how much of the way to the twin three full
+    Polyak steps go, 1 being all of it; `straying`: the length of the rest, in lengths of the way.
+    """
+    means = torch.from_numpy(mean_embeddings(drawn)[moments.shows])
+    pairs = torch.from_numpy(moments.latents.astype(np.float32))
+    when = torch.from_numpy(moments.timesteps).float()
+    before = torch.tensor([harm_vector(drawn.all[i].harms) for i in moments.shows])
+    after = torch.tensor([harm_vector(twins.all[i].harms) for i in moments.shows])
+    figures: dict[str, float] = {}
+    for third, name in enumerate(("late", "middle", "early")):
+        low, high = 1000 * third / 3, 1000 * (third + 1) / 3
+        rows = (when >= low) & (when < high) & (before > after).any(dim=1)
+        if not rows.any():
+            continue
+        dirty, clean, t, p = pairs[rows, 0], pairs[rows, 1], when[rows], means[rows]
+        column = (before - after)[rows].argmax(dim=1)[:, None]
+
+        def margin(x: Tensor, t: Tensor = t, p: Tensor = p, column: Tensor = column) -> Tensor:
+            return head(x, t, p).gather(1, column).squeeze(1) - logit(0.05)
+
+        shift = away_from_harm(margin, dirty, strength=1.0, steps=3, max_shift=0.5).flatten(1)
+        way = (clean - dirty).flatten(1)
+        share = (shift * way).sum(dim=1) / way.square().sum(dim=1).clamp_min(1e-6)
+        rest = (shift - share[:, None] * way).norm(dim=1) / way.norm(dim=1).clamp_min(1e-3)
+        figures |= {
+            f"{name}_recall": float((margin(dirty) > -logit(0.05)).float().mean()),
+            f"{name}_false_positives": float((margin(clean) > -logit(0.05)).float().mean()),
+            f"{name}_removed": float(share.median()),
+            f"{name}_straying": float(rest.median()),
+        }
+    return {key: round(value, 4) for key, value in figures.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Trains the noise-aware head.")
+    parser.add_argument("--minutes", type=float, default=10.0, help="training time in all")
+    parser.add_argument("--seed", type=int, default=21)
+    parser.add_argument("--batch", type=int, default=96)
+    parser.add_argument("--count", type=int, default=24_000, help="drawn pairs")
+    parser.add_argument("--predicted", type=int, default=8_000, help="pairs for the U-Net")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--output", type=Path, default=MODELS / NAME)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    training = Training(args.seed, CHECKPOINTS / f"head-{args.seed}.pt")
+    if args.resume:
+        training.resume()
+    drawn, twins = (
+        examples(CHECKPOINTS, name, args.seed, args.count, recipe=recipe, workers=args.threads)
+        for name, recipe in ((NAME, mixed), (f"{NAME}-twins", absolved))
+    )
+    batches = Batches(
+        drawn, twins, *moments(drawn, twins, args.predicted, args.seed), seed=args.seed
+    )
+    schedule = Schedule(rate=1.5e-3, budget=60 * args.minutes, decay_share=0.4)
+    final = training.run(batches, schedule, args.batch)
+    save_head(training.average, args.output)
+    held_out, others = (
+        examples(CHECKPOINTS, name, args.seed, 1000, "test", recipe, args.threads)
+        for name, recipe in ((NAME, mixed), (f"{NAME}-twins", absolved))
+    )
+    found, _ = moments(held_out, others, 1000, args.seed)
+    figures = measure(load_head(args.output), held_out, others, found[-1])
+    print(json.dumps({"loss": round(final, 4), "steps": training.step} | figures))
+
+
+if __name__ == "__main__":
+    main()
