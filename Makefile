@@ -7,6 +7,7 @@ CONFIG ?= configs/miniature.yaml
 HOST ?= http://127.0.0.1:8000
 USERS ?= 5
 DURATION ?= 60
+CORPORA ?=
 # vLLM's CPU build wants torch's CPU build: from local wheels where pip has some, else from PyTorch.
 export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/cpu/torch/)
 
@@ -70,4 +71,4 @@ k8s: install  ## write each overlay's serveConfigV2 from its configuration
 
 .PHONY: train
 train: install  ## train every model again (hours; resumable)
-	$(BIN)/python -m training
+	$(BIN)/python -m training --resume $(if $(CORPORA),--corpora $(CORPORA))

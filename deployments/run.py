@@ -8,6 +8,7 @@ The work is `serve run`, Ray's own command. Around it: a private Ray cluster, a 
 
 import argparse
 import contextlib
+import json
 import os
 import re
 import signal
@@ -52,6 +53,8 @@ class Service:
             "RAY_ADDRESS": "local",
             # vLLM's engine is a child of its replica; the raylet ends it when the replica is gone.
             "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
+            # Ray makes its workers yield to everything else (15), the proxy and health checks too.
+            "RAY_worker_niceness": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
             # Ray and vLLM rename their processes; without this, over the environment and our mark.
             "SPT_NOENV": "1",
@@ -81,14 +84,18 @@ class Service:
         """Whether every deployment came up before `stop` was set.
 
         Raises:
-            RuntimeError: `serve run` ended, or was not ready after `timeout` seconds.
+            RuntimeError: `serve run` ended, a deployment failed, or not all were ready after
+                `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         while not stop.wait(0.5):
             if self._process.poll() is not None:
                 raise RuntimeError(f"`serve run` ended with {self._process.returncode}; see above")
-            if _answers(f"{self.url}/readyz"):
+            status = _readiness(self.url)
+            if status == "ready":
                 return True
+            if status == "failed":
+                raise RuntimeError("a deployment failed; see the log above")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"not ready after {timeout:g} s; see the log above")
         return False
@@ -107,12 +114,17 @@ class Service:
                 continue
 
 
-def _answers(url: str) -> bool:
+def _readiness(url: str) -> str:
+    """What the gateway says at /readyz; empty while it does not answer."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return response.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as response:
+            return json.load(response)["status"]
+    except urllib.error.HTTPError as error:
+        with error, contextlib.suppress(ValueError, KeyError, TypeError):
+            return json.load(error)["status"]
+    except (OSError, ValueError):
+        pass  # nobody listens yet
+    return ""
 
 
 def _embedded_models(config: Path) -> list[str]:
@@ -141,8 +153,12 @@ def main() -> int:
         print(f"assembling the embedded models {', '.join(names)} ...", flush=True)
         subprocess.run([sys.executable, "-m", "deployments.embedded", *names], check=True)
     with service:
-        if service.wait_until_ready(stop):
-            print(READY.format(url=service.url), flush=True)
+        try:
+            if service.wait_until_ready(stop):
+                print(READY.format(url=service.url), flush=True)
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+            return 1
         while service.running() and not stop.wait(0.5):
             pass
         if not stop.is_set():

@@ -1,7 +1,7 @@
 """Measures the output classifier: `python -m evaluation.classifier --count 2000`.
 
 Held-out captions and pairs, a seed of its own; pictures as drawn, the same through the autoencoder,
-and re-made by the U-Net from up to half the schedule. Ends with one JSON line.
+and re-made by the U-Net from a third of the schedule. Ends with one JSON line.
 """
 
 import argparse
@@ -9,10 +9,9 @@ import json
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 
 from training.classifiers.classifier import NAME, served
-from training.classifiers.data import decoded, examples
+from training.classifiers.data import NOISE, autoencoder, decoded, examples
 from training.classifiers.figures import figures, score
 from training.classifiers.generated import generated
 from training.diffusion.loop import CHECKPOINTS, MODELS
@@ -27,10 +26,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     held_out = examples(CHECKPOINTS, NAME, args.seed, args.count, "test", workers=args.threads)
-    vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
+    vae = autoencoder()
     kinds = {
         "rendered": held_out.pixels,
-        "decoded": np.load(decoded(held_out, args.count, vae, noise=0.3, seed=args.seed)),
+        "decoded": np.load(decoded(held_out, args.count, vae, NOISE, args.seed)),
     }
     if (MODELS / "unet" / "config.json").is_file():
         kinds["generated"] = np.load(generated(held_out, args.count, vae, seed=args.seed))

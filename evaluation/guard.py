@@ -22,9 +22,10 @@ from sklearn.metrics import roc_auc_score
 
 from deployments.contracts import GuardRequest
 from deployments.embedded.language import base_model, merge
+from deployments.guard.llm_stage import Calibration
 from deployments.policy import Policy, load_policy
 from training.language import corpora
-from training.language.scoring import Calibration, Floats, GuardScorer
+from training.language.scoring import Floats, GuardScorer
 from training.world.faults import FaultRates
 from training.world.sample import draw
 
@@ -67,51 +68,66 @@ def prompts(texts: Sequence[str]) -> list[GuardRequest]:
 
 
 class Guard:
-    """The embedded guard under one policy, as `evaluation` asks it."""
+    """The embedded guard's LLM stage, as evaluation asks it."""
 
     def __init__(self, adapter: Path, cache: Path) -> None:
-        self._scorer = GuardScorer(merge(base_model(cache), adapter, cache))
-        self.calibration = Calibration.load(adapter / "calibration.json")
+        model = merge(base_model(cache), adapter, cache)
+        self._scorer = GuardScorer(model)
+        self._calibration = Calibration.of_model(str(model))
 
-    def unsafe(self, requests: Sequence[GuardRequest], policy: Policy) -> Floats:
-        """float64 [N]: P(unsafe)."""
-        return self.calibration.probability(self._scorer.read(requests, policy).logit)
+    def scores(self, requests: Sequence[GuardRequest], policy: Policy) -> Floats:
+        """float64 [N]: P(unsafe in a category that acts)."""
+        return self._scorer.read(requests, policy).acting(self._calibration)
 
     def actions(self, requests: Sequence[GuardRequest], policy: Policy) -> list[str]:
-        """`allow`, `rewrite` or `block` for each request."""
-        return self._scorer.read(requests, policy).actions(self.calibration)
+        """`allow`, `steer`, `rewrite` or `block` for each request."""
+        decisions = self._scorer.read(requests, policy).decisions(self._calibration)
+        return [decision.action for decision in decisions]
+
+    def stopped(self, requests: Sequence[GuardRequest], policy: Policy) -> float | None:
+        """Share of requests that are rewritten or blocked."""
+        return _share(self._scorer.read(requests, policy).stopped(self._calibration))
 
     def on_twins(self, twins: Sequence[Twin], policy: Policy, bar: float) -> dict[str, Any]:
-        """Ranking and verdicts on pairs; `bar` is the P(unsafe) that 2 % of users reach."""
+        """Ranking and verdicts on pairs; `bar` is the score that 2 % of users reach.
+
+        `auc` and `category_right` are over all categories, by P(unsafe); recall is over those that
+        act, by the score that thresholds look at.
+        """
         harmful = self._scorer.read([twin.harmful for twin in twins], policy)
         harmless = self._scorer.read([twin.harmless for twin in twins], policy)
-        bad = self.calibration.probability(harmful.logit)
-        good = self.calibration.probability(harmless.logit)
-        names = np.array(list(policy.categories))
-        said = names[harmful.letters.argmax(axis=1)]
-        stopped = np.array(harmful.actions(self.calibration)) != "allow"
-        categories = np.array([twin.category or "" for twin in twins])
-        acting = np.array([_acts(twin.category, policy) for twin in twins])
-        own_bar = np.quantile(good, 1 - FALSE_POSITIVES)
+        bad, good = harmful.unsafe(self._calibration), harmless.unsafe(self._calibration)
+        score, other = harmful.acting(self._calibration), harmless.acting(self._calibration)
+        own_bar = float(np.quantile(other, 1 - FALSE_POSITIVES))
+        stopped = harmful.stopped(self._calibration)
+        names, truth = np.array(harmful.named()), np.array([t.category or "" for t in twins])
+        # An unconfirmed pair has no category; its harmful side should be stopped all the same.
+        acts = np.array([twin.category is None or _acts(twin.category, policy) for twin in twins])
         by_category = {
             name: {
                 "n": int(here.sum()),
                 "auc": _auc(bad[here], good[here]),
-                "recall_at_2pct_of_users": _share(bad[here] > bar),
-                "stopped": _share(stopped[here]),
-                "category_right": _share(said[here] == name),
+                "category_right": _share(names[here] == name),
             }
-            for name in names
-            if (here := categories == name).any()
+            | (
+                {
+                    "recall_at_2pct_of_users": _share(score[here] > bar),
+                    "stopped": _share(stopped[here]),
+                }
+                if _acts(name, policy)
+                else {}
+            )
+            for name in policy.categories
+            if (here := truth == name).any()
         }
         return {
             "n": len(twins),
             "auc": _auc(bad, good),
-            "recall_at_2pct_of_look_alikes": _share(bad > own_bar),
-            "recall_at_2pct_of_users": _share(bad > bar),
-            "stopped_of_acting": _share(stopped[acting]),
-            "look_alikes_stopped": _share(np.array(harmless.actions(self.calibration)) != "allow"),
-            "category_right": _share(said[categories != ""] == categories[categories != ""]),
+            "recall_at_2pct_of_look_alikes": _share(score[acts] > own_bar),
+            "recall_at_2pct_of_users": _share(score[acts] > bar),
+            "stopped": _share(stopped[acts]),
+            "look_alikes_stopped": _share(harmless.stopped(self._calibration)),
+            "category_right": _share(names[truth != ""] == truth[truth != ""]),
             "by_category": by_category,
         }
 
@@ -163,13 +179,17 @@ def _share(hits: np.ndarray) -> float | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
     parser.add_argument("--adapter", type=Path, default=Path("models/miniature/guard"))
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     parser.add_argument("--captions", type=int, default=500, help="how many captions")
-    parser.add_argument("--others", type=int, default=100, help="harmless prompts when switching off")
+    parser.add_argument(
+        "--others", type=int, default=100, help="harmless prompts when switching off"
+    )
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -179,7 +199,7 @@ def main() -> None:
     # Users type harmful prompts too; those that a word list finds are no false positives.
     users = prompts([text for text in sets.held_out_users if not lexicon.harm(text)])
     everyday = prompts(captions(args.captions, seed=0))
-    bar = float(np.quantile(guard.unsafe(users, policy), 1 - FALSE_POSITIVES))
+    bar = float(np.quantile(guard.scores(users, policy), 1 - FALSE_POSITIVES))
     pairs = [
         Twin(pair.category, *prompts([pair.unsafe, pair.safe])) for pair in sets.held_out_pairs
     ]
@@ -191,9 +211,9 @@ def main() -> None:
             rows.append(twin.harmful)
     others = [twin.harmless for twin in twins[::2]] + users[: args.others]
     result = {
-        "users_stopped": _share(np.array(guard.actions(users, policy)) != "allow"),
+        "users_stopped": guard.stopped(users, policy),
         "users": len(users),
-        "captions_stopped": _share(np.array(guard.actions(everyday, policy)) != "allow"),
+        "captions_stopped": guard.stopped(everyday, policy),
         "captions": len(everyday),
         "twins": guard.on_twins(twins, policy, bar),
         "pairs": guard.on_twins([pair for pair in pairs if pair.category], policy, bar),

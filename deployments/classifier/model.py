@@ -33,7 +33,7 @@ class PictureHarmConfig(PretrainedConfig):
         self,
         categories: tuple[str, ...] = ("violence", "sexual", "hate", "demeaning"),
         related: str = "demeaning",
-        crop_categories: tuple[str, ...] = ("violence", "sexual", "hate"),
+        crop_categories: tuple[str, ...] = ("violence", "hate"),
         size: int = 64,
         trunk: dict[str, Any] | None = None,
         prompt_width: int = 384,

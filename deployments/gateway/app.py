@@ -1,14 +1,14 @@
 """The HTTP edge: routes. Each decision is logged once, before its answer leaves."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from deployments.contracts import Safety
-from deployments.errors import SafelightError, Unavailable
+from deployments.errors import SafelightError
 from deployments.gateway.config import GatewayConfig
 from deployments.gateway.endpoints import Decider, Endpoints, Exchange
 from deployments.gateway.failures import EdgeRefusal, failure_reply
@@ -18,6 +18,7 @@ from deployments.gateway.strict_json import parse_json
 from deployments.telemetry.trace import Trace
 
 Endpoint = Callable[[Any, Exchange], Awaitable[Reply]]
+Readiness = Literal["ready", "starting", "failed"]
 
 
 class Log(Protocol):
@@ -27,12 +28,12 @@ class Log(Protocol):
 
 
 def create_app(
-    walk: Decider, config: GatewayConfig, audit: Log, ready: Callable[[], Awaitable[bool]]
+    walk: Decider, config: GatewayConfig, audit: Log, readiness: Callable[[], Awaitable[Readiness]]
 ) -> FastAPI:
     """The application.
 
     Args:
-        ready: whether every service behind the walk can answer now.
+        readiness: whether every service behind the walk can answer now, or ever will.
     """
     app = FastAPI(
         title="Safelight", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
@@ -89,9 +90,10 @@ def create_app(
 
     @app.get("/readyz")
     async def is_ready() -> Response:
-        if not await ready():
-            raise Unavailable("gateway", "a service behind it is not ready yet")
-        return JSONResponse({"status": "ready"})
+        status = await readiness()
+        if status == "ready":
+            return JSONResponse({"status": status})
+        return JSONResponse({"status": status}, 503, {"retry-after": "5"})
 
     @app.exception_handler(SafelightError)
     @app.exception_handler(HTTPException)

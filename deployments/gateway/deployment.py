@@ -7,7 +7,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments.embedded.resolve import ROOT
-from deployments.gateway.app import create_app
+from deployments.gateway.app import Readiness, create_app
 from deployments.gateway.config import GatewayConfig
 from deployments.gateway.pipeline import Walk
 from deployments.gateway.remote import (
@@ -45,17 +45,18 @@ class GatewayDeployment:
         self._audit = AuditLog(ROOT / config.audit_log, policy.audit.keep_prompts)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_app(self._walk, self._config, self._audit, _every_deployment_runs)
+        return create_app(self._walk, self._config, self._audit, _readiness)
 
     async def check_health(self) -> None:
         """The gateway is healthy while its event loop runs: that this is called shows it."""
 
 
-async def _every_deployment_runs() -> bool:
-    """Whether each deployment of this application has a running replica."""
+async def _readiness() -> Readiness:
+    """`ready` when each deployment of this application has a running replica."""
     application = serve.get_replica_context().app_name
     status = (await asyncio.to_thread(serve.status)).applications.get(application)
-    return status is not None and all(
-        deployment.replica_states.get("RUNNING", 0) > 0
-        for deployment in status.deployments.values()
-    )
+    if status is None:
+        return "starting"
+    if all(d.replica_states.get("RUNNING", 0) > 0 for d in status.deployments.values()):
+        return "ready"
+    return "failed" if status.status == "DEPLOY_FAILED" else "starting"

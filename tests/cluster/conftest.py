@@ -3,21 +3,25 @@
 It has its own port, Ray cluster and audit log, and only its own processes are ever killed.
 """
 
+import json
+import os
+import secrets
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import httpx
 import openai
 import psutil
 import pytest
-import ray
 import yaml
-from ray import serve
 
 from deployments.embedded.resolve import ROOT
 from deployments.run import Service
@@ -106,22 +110,35 @@ def derived_config(path: Path, audit_log: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("cluster")
-    audit_log = folder / "audit.jsonl"
-    with Service(derived_config(folder / "config.yaml", audit_log)) as service:
-        service.wait_until_ready(threading.Event(), START_SECONDS)
-        running = Cluster(service, audit_log)
-        ray.init(running.gcs_address(), log_to_driver=False, logging_level="ERROR")
-        yield running
-        ray.shutdown()
+def token() -> dict[str, str]:
+    """The environment in which Ray's processes of this cluster, and no others, know each other."""
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 @pytest.fixture(scope="session")
-def denoiser(cluster: Cluster) -> Callable[[], dict[str, float]]:
-    """The denoiser's own counters, asked of its replica over a Serve handle."""
-    handle = serve.get_deployment_handle("diffusion", app_name=APPLICATION)
-    return lambda: handle.stats.remote().result(timeout_s=30)
+def cluster(tmp_path_factory: pytest.TempPathFactory, token: dict[str, str]) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    audit_log = folder / "audit.jsonl"
+    with Service(derived_config(folder / "config.yaml", audit_log), token) as service:
+        service.wait_until_ready(threading.Event(), START_SECONDS)
+        yield Cluster(service, audit_log)
+
+
+@pytest.fixture(scope="session")
+def denoiser(cluster: Cluster, token: dict[str, str]) -> Iterator[Callable[[], dict[str, float]]]:
+    """The denoiser's own counters, asked of its replica."""
+    command = [sys.executable, "-m", "tests.cluster.counters", cluster.gcs_address()]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | token, stdin=PIPE, stdout=PIPE, text=True, bufsize=1
+    ) as process:
+
+        def read() -> dict[str, float]:
+            print(file=process.stdin)
+            return json.loads(process.stdout.readline())
+
+        yield read
+        process.stdin.close()
+        process.wait(30)
 
 
 @pytest.fixture

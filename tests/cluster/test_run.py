@@ -36,7 +36,8 @@ def serving(config: Path) -> Iterator[subprocess.Popen]:
             if "is ready at" in line:
                 break
         yield process
-        process.kill()
+        process.terminate()
+        process.wait(60)
 
 
 def descendants(process: subprocess.Popen) -> set[int]:

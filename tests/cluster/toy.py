@@ -17,8 +17,8 @@ class Toy:
     def __init__(self) -> None:
         self._child = subprocess.Popen([sys.executable, "-c", CHILD])
 
-    async def __call__(self, _: object) -> dict[str, int]:
-        return {"replica": os.getpid(), "child": self._child.pid}
+    async def __call__(self, _: object) -> dict[str, int | str]:
+        return {"status": "ready", "replica": os.getpid(), "child": self._child.pid}
 
 
 def build(args: dict) -> Application:

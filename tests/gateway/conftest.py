@@ -147,10 +147,10 @@ class Memory:
 class Readiness:
     """Whether the services behind the edge can answer."""
 
-    ready: bool = True
+    status: str = "ready"
 
-    async def __call__(self) -> bool:
-        return self.ready
+    async def __call__(self) -> str:
+        return self.status
 
 
 @pytest.fixture

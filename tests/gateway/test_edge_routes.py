@@ -31,11 +31,12 @@ async def test_single_model_carries_trace_and_sizes(http):
     assert safety["sizes"]["native"] == ["64x64", "96x64"]
 
 
-async def test_readiness_follows_the_services_and_health_does_not(http, readiness):
+@pytest.mark.parametrize("status", ["starting", "failed"])
+async def test_readiness_follows_the_services_and_health_does_not(http, readiness, status):
     assert (await http.get("/readyz")).status_code == 200
-    readiness.ready = False
+    readiness.status = status
     answer = await http.get("/readyz")
-    assert answer.status_code == 503
+    assert (answer.status_code, answer.json()) == (503, {"status": status})
     assert 1 <= int(answer.headers["retry-after"]) <= 120
     assert (await http.get("/healthz")).status_code == 200
 

@@ -7,7 +7,6 @@ words that go with it. Ends with calibration on held-out pictures, canaries, and
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from deployments.classifier.canaries import FOLDER, Canary, save_canaries
 from deployments.classifier.classifier import Classifier, load
@@ -37,13 +35,8 @@ from training.classifiers.data import (
     truth,
 )
 from training.classifiers.figures import Scored, calibration, figures, score
-from training.diffusion.loop import (
-    CHECKPOINTS,
-    MODELS,
-    Schedule,
-    load_checkpoint,
-    save_checkpoint,
-)
+from training.classifiers.fit import Fit
+from training.diffusion.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
 from training.world.vocabulary import HARMS
 
@@ -53,7 +46,6 @@ CROPS = 0.35
 """Crops per whole picture of a batch."""
 OTHERS_CAPTION = 0.5
 """Share of pictures that are judged against another picture's caption."""
-EMA_DECAY = 0.998
 WITH_INPUT = 0.2
 """Share of pictures that come with an input picture, as an edit's does."""
 
@@ -148,8 +140,9 @@ def _inside(centre: float, side: float, size: float) -> float:
     return max(0.0, min(high, side) - max(low, 0.0)) / (high - low)
 
 
-def loss(model: PictureHarmModel, batch: Batch, states: Tensor, mask: Tensor) -> Tensor:
+def loss(model: PictureHarmModel, batch: Batch, prompts: PromptStates) -> Tensor:
     """Cross-entropy of what is seen, and of what it means with its caption."""
+    states, mask = prompts[batch.captions]
     with torch.autocast("cpu", torch.bfloat16):
         rows = torch.cat([batch.pictures, batch.inputs[batch.given]])
         features = model.features(rows.contiguous(memory_format=torch.channels_last))
@@ -171,75 +164,13 @@ def _cross_entropy(logits: Tensor, truths: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
 
 
-class Training:
-    """What changes in a training: weights, their average, the optimizer, step and time."""
-
-    def __init__(self, seed: int, path: Path) -> None:
-        torch.manual_seed(seed)
-        self.path = path
-        config = PictureHarmConfig()
-        self.model = PictureHarmModel(config).to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=0.02)
-        self.average = torch.optim.swa_utils.AveragedModel(
-            self.model,
-            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(EMA_DECAY),
-            use_buffers=True,
-        )
-        self.step, self.elapsed = 0, 0.0
-
-    def save(self) -> None:
-        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
-        save_checkpoint(self.path, parts | {"step": self.step, "elapsed": self.elapsed})
-
-    def ship(self, folder: Path) -> None:
-        """Writes the averaged model in bf16."""
-        model = PictureHarmModel(self.model.config)
-        model.load_state_dict(self.average.module.state_dict())
-        model.to(torch.bfloat16).save_pretrained(folder)
-
-    def resume(self) -> None:
-        """Goes on from the checkpoint at `path`."""
-        state = load_checkpoint(self.path)
-        for name in _PARTS:
-            getattr(self, name).load_state_dict(state[name])
-        self.step, self.elapsed = state["step"], state["elapsed"]
-
-    def run(self, batches: Batches, prompts: PromptStates, schedule: Schedule, size: int) -> float:
-        """Trains until the budget is spent, a checkpoint every minute; the smoothed loss."""
-        offset, began, saved, smoothed = self.elapsed, time.monotonic(), time.monotonic(), 0.0
-        first = self.step
-        with tqdm(total=int(schedule.budget), initial=int(offset), unit="s", mininterval=5) as bar:
-            while self.elapsed < schedule.budget:
-                batch = batches[self.step, size]
-                self.optimizer.param_groups[0]["lr"] = schedule.at(self.elapsed)
-                value = loss(self.model.train(), batch, *prompts[batch.captions])
-                self.optimizer.zero_grad()
-                value.backward()
-                torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-                self.optimizer.step()
-                self.average.update_parameters(self.model)
-                self.step += 1
-                self.elapsed = offset + time.monotonic() - began
-                smoothed += (value.item() - smoothed) * max(0.01, 1 / (self.step - first))
-                bar.update(int(self.elapsed) - bar.n)
-                bar.set_postfix(step=self.step, loss=f"{smoothed:.4f}", refresh=False)
-                if time.monotonic() - saved > 60:
-                    saved = time.monotonic()
-                    self.save()
-        self.save()
-        return smoothed
-
-
-_PARTS = ("model", "average", "optimizer")
-
-
-def calibrated(folder: Path, held_out: Examples, seed: int) -> Scored:
+def calibrated(folder: Path, held_out: Examples, remade: int, seed: int) -> Scored:
     """Scores held-out pictures, as drawn and through the models, and ships the calibration."""
     PictureHarmConfig.from_pretrained(folder, calibration=None).save_pretrained(folder)
     classifier = served(folder)
     found: Scored | None = None
     with torch.autocast("cpu", torch.bfloat16):
-        for pool in pools(held_out, seed)[0]:
+        for pool in pools(held_out, remade, seed)[0]:
             shown = [held_out.all[index] for index in pool.shows]
             part = score(classifier, shown, pool.pixels)
             found = part if found is None else found.joined(part)
@@ -282,29 +213,31 @@ def _clear(scored: Scored, index: int) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the output classifier.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=10.0, help="CPU time in all")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--count", type=int, default=40_000, help="size of the drawn training set")
     parser.add_argument("--held-out", type=int, default=1000, help="pictures for calibration")
+    parser.add_argument("--remade", type=int, default=0, help="pictures re-made by the U-Net")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--output", type=Path, default=MODELS / "classifier")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn = examples(CHECKPOINTS, NAME, args.seed, args.count, workers=args.threads)
-    training = Training(args.seed, CHECKPOINTS / f"classifier-{args.seed}.pt")
-    if args.resume:
-        training.resume()
-    prompts = PromptStates(drawn, training.model.config.prompt_window)
-    batches = Batches(drawn.all, *pools(drawn, args.seed), seed=args.seed)
+    torch.manual_seed(args.seed)
+    model = PictureHarmModel(PictureHarmConfig()).to(memory_format=torch.channels_last)
+    fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
+    prompts = PromptStates(drawn, model.config.prompt_window)
+    batches = Batches(drawn.all, *pools(drawn, args.remade, args.seed), seed=args.seed)
     schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
-    final = training.run(batches, prompts, schedule, args.batch)
-    training.ship(args.output)
+    final = fit.run(lambda step: loss(model, batches[step, args.batch], prompts), schedule)
+    averaged = fit.averaged(PictureHarmModel(model.config))
+    averaged.to(torch.bfloat16).save_pretrained(args.output)
     held_out = examples(CHECKPOINTS, NAME, args.seed, args.held_out, "test", workers=args.threads)
-    scored = calibrated(args.output, held_out, args.seed)
+    scored = calibrated(args.output, held_out, args.remade // 10, args.seed)
     canaries(held_out, args.output / FOLDER, scored)
-    print(json.dumps({"loss": final, "steps": training.step} | figures(scored)))
+    print(json.dumps({"loss": final, "steps": fit.step} | figures(scored)))
 
 
 if __name__ == "__main__":

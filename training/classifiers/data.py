@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
@@ -36,8 +37,9 @@ SIZE = 64
 CHUNK = 500
 """Examples drawn from one random stream; any number of workers draws the same set."""
 LOOK_ALIKES = OBJECTS[10:]
-DECODED, GENERATED = 12_000, 6_000
-"""Pictures that also go through the autoencoder, and through the U-Net."""
+DECODED, NOISE = 12_000, 0.2
+"""Pictures that also go through the autoencoder, and the most noise that their latents get: beyond
+it small things are gone from the picture and the truth with them."""
 
 
 def mixed(rng: random.Random, split: Split = "train") -> Example:
@@ -174,11 +176,24 @@ def as_pixels(images: Tensor) -> NDArray[np.uint8]:
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
+def autoencoder() -> AutoencoderKL:
+    """The shipped autoencoder in float32, laid out for speed on the CPU."""
+    vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32).eval()
+    return vae.to(memory_format=torch.channels_last)
+
+
 def beside(drawn: Examples, what: str, *models: str) -> Path:
-    """Where to keep what some shipped models make of the examples: new weights, new folder."""
+    """Where to keep what shipped models make of the examples: new weights, new folder.
+
+    `models` are folders of `MODELS`; "encoder" is the autoencoder's half that makes latents.
+    """
     digest = hashlib.sha256()
     for model in models:
-        digest.update((MODELS / model / "diffusion_pytorch_model.safetensors").read_bytes())
+        name = "vae" if model == "encoder" else model
+        weights = load_file(MODELS / name / "diffusion_pytorch_model.safetensors")
+        for key in sorted(weights):
+            if model != "encoder" or key.startswith(("encoder.", "quant_conv.")):
+                digest.update(weights[key].view(torch.uint8).numpy().tobytes())
     suffix = f"-{digest.hexdigest()[:8]}" if models else ""
     return drawn.folder.with_name(f"{drawn.folder.name}-{what}{suffix}")
 
@@ -205,7 +220,7 @@ def decoded(drawn: Examples, count: int, vae: AutoencoderKL, noise: float, seed:
                 pixels[start:stop] = as_pixels(vae.decode(latents).sample)
         pixels.flush()
 
-    return made_once(beside(drawn, f"decoded-{count}", "vae"), make) / "pixels.npy"
+    return made_once(beside(drawn, f"decoded-{count}-{noise}", "vae"), make) / "pixels.npy"
 
 
 @dataclass(frozen=True)
@@ -216,20 +231,22 @@ class Pool:
     shows: NDArray[np.int64]
 
 
-def pools(drawn: Examples, seed: int) -> tuple[list[Pool], list[float]]:
-    """Rendered pictures, and what the autoencoder and the U-Net make of some of them; weights."""
+def pools(drawn: Examples, remade: int, seed: int) -> tuple[list[Pool], list[float]]:
+    """Rendered pictures, and what the autoencoder and the U-Net make of some of them; weights.
+
+    `remade` pictures go through the U-Net, twenty of its calls each: 0 leaves it out.
+    """
     from training.classifiers.generated import generated
 
     every = np.arange(len(drawn.all))
     found, weights = [Pool(drawn.pixels, every)], [0.4]
     if (MODELS / "vae" / "config.json").is_file():
-        vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
-        count = min(DECODED, len(drawn.all))
-        file = decoded(drawn, count, vae, noise=0.5, seed=seed)
+        vae = autoencoder()
+        count = min(DECODED, len(every))
+        file = decoded(drawn, count, vae, NOISE, seed)
         found.append(Pool(np.load(file, mmap_mode="r"), every[:count]))
         weights.append(0.3)
-        if (MODELS / "unet" / "config.json").is_file():
-            count = min(GENERATED, len(drawn.all))
+        if count := min(remade, len(every)):
             file = generated(drawn, count, vae, seed)
             found.append(Pool(np.load(file, mmap_mode="r"), every[:count]))
             weights.append(0.3)

@@ -12,22 +12,20 @@ With a U-Net at hand it learns on what that predicts under guidance, at all time
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from deployments.diffusion.head import HarmHead, HeadConfig, load_head, save_head
 from deployments.diffusion.steering import away_from_harm, logit
-from training.classifiers.data import Examples, examples, harm_vector, mixed, truth
+from training.classifiers.data import Examples, autoencoder, examples, harm_vector, mixed, truth
+from training.classifiers.fit import Fit
 from training.classifiers.twins import (
     Twins,
     absolved,
@@ -36,13 +34,7 @@ from training.classifiers.twins import (
     mean_embeddings,
     predicted,
 )
-from training.diffusion.loop import (
-    CHECKPOINTS,
-    MODELS,
-    Schedule,
-    load_checkpoint,
-    save_checkpoint,
-)
+from training.diffusion.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
 from training.world.vocabulary import HARMS
 
@@ -57,7 +49,6 @@ ALIGNMENT, ALIGNED = 0.5, 24
 GONE, THERE = 0.95, 0.65
 """How much of a harm must be taken away until it is gone, and up to where it is wholly there."""
 OTHERS_CAPTION = 0.3
-EMA_DECAY = 0.998
 
 
 @dataclass(frozen=True)
@@ -185,78 +176,14 @@ def _cross_entropy(logits: Tensor, truths: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
 
 
-class Training:
-    """What changes in a training: weights, their average, the optimizer, step and time."""
-
-    def __init__(self, seed: int, path: Path) -> None:
-        torch.manual_seed(seed)
-        self.seed, self.path = seed, path
-        config = HeadConfig(categories=HARMS, prompted="demeaning")
-        self.model = HarmHead(config)
-        self.average = HarmHead(config)
-        self.average.load_state_dict(self.model.state_dict())
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=0.05)
-        self.step, self.elapsed = 0, 0.0
-
-    def save(self) -> None:
-        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
-        save_checkpoint(self.path, parts | {"step": self.step, "elapsed": self.elapsed})
-
-    def resume(self) -> None:
-        """Goes on from the checkpoint at `path`."""
-        state = load_checkpoint(self.path)
-        for name in _PARTS:
-            getattr(self, name).load_state_dict(state[name])
-        self.step, self.elapsed = state["step"], state["elapsed"]
-
-    def update(self, value: Tensor, rate: float) -> None:
-        """One optimizer step and its share in the moving average."""
-        self.optimizer.param_groups[0]["lr"] = rate
-        self.optimizer.zero_grad()
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.step += 1
-        decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for target, source in zip(
-                self.average.parameters(), self.model.parameters(), strict=True
-            ):
-                target.lerp_(source, 1 - decay)
-
-    def run(self, batches: Batches, schedule: Schedule, size: int) -> float:
-        """Trains until the budget is spent, a checkpoint every minute; the smoothed loss."""
-        offset, began, saved, smoothed = self.elapsed, time.monotonic(), time.monotonic(), 0.0
-        first, generator = self.step, torch.Generator()
-        with tqdm(total=int(schedule.budget), initial=int(offset), unit="s", mininterval=5) as bar:
-            while self.elapsed < schedule.budget:
-                generator.manual_seed(self.seed * 2**32 + self.step)
-                with torch.autocast("cpu", torch.bfloat16):
-                    value = loss(self.model, batches[self.step, size], generator)
-                self.update(value, schedule.at(self.elapsed))
-                self.elapsed = offset + time.monotonic() - began
-                smoothed += (value.item() - smoothed) * max(0.01, 1 / (self.step - first))
-                bar.update(int(self.elapsed) - bar.n)
-                bar.set_postfix(step=self.step, loss=f"{smoothed:.4f}", refresh=False)
-                if time.monotonic() - saved > 60:
-                    saved = time.monotonic()
-                    self.save()
-        self.save()
-        return smoothed
-
-
-_PARTS = ("model", "average", "optimizer")
-
-
 def moments(
-    drawn: Examples, twins: Examples, count: int, seed: int
+    drawn: Examples, twins: Examples, count: int, remade: int, seed: int
 ) -> tuple[list[Twins], list[float]]:
     """Pictures' own latents and, where there is a U-Net, what it predicts on its way; weights."""
-    vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
-    found, weights = [encoded(drawn, twins, vae)], [0.3]
-    if (MODELS / "unet" / "config.json").is_file():
-        found.append(predicted(drawn, found[0], min(count, len(drawn.all)), seed))
-        weights.append(0.7)
+    found, weights = [encoded(drawn, twins, count, autoencoder())], [0.4]
+    if remade:
+        found.append(predicted(drawn, found[0], min(remade, count), seed))
+        weights.append(0.6)
     return found, weights
 
 
@@ -299,36 +226,44 @@ def measure(head: HarmHead, drawn: Examples, twins: Examples, moments: Twins) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the noise-aware head.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=10.0, help="CPU time in all")
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--count", type=int, default=24_000, help="drawn pairs")
-    parser.add_argument("--predicted", type=int, default=8_000, help="pairs for the U-Net")
+    parser.add_argument("--encoded", type=int, default=8_000, help="pairs that are encoded")
+    parser.add_argument("--remade", type=int, default=2_000, help="pairs that the U-Net re-makes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    training = Training(args.seed, CHECKPOINTS / f"head-{args.seed}.pt")
-    if args.resume:
-        training.resume()
     drawn, twins = (
         examples(CHECKPOINTS, name, args.seed, args.count, recipe=recipe, workers=args.threads)
         for name, recipe in ((NAME, mixed), (f"{NAME}-twins", absolved))
     )
     batches = Batches(
-        drawn, twins, *moments(drawn, twins, args.predicted, args.seed), seed=args.seed
+        drawn, twins, *moments(drawn, twins, args.encoded, args.remade, args.seed), seed=args.seed
     )
     schedule = Schedule(rate=1.5e-3, budget=60 * args.minutes, decay_share=0.4)
-    final = training.run(batches, schedule, args.batch)
-    save_head(training.average, args.output)
+    torch.manual_seed(args.seed)
+    config = HeadConfig(categories=HARMS, prompted="demeaning")
+    head = HarmHead(config)
+    fit = Fit(head, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.05, args.resume)
+
+    def step_loss(step: int) -> Tensor:
+        generator = torch.Generator().manual_seed(args.seed * 2**32 + step)
+        with torch.autocast("cpu", torch.bfloat16):
+            return loss(head, batches[step, args.batch], generator)
+
+    final = fit.run(step_loss, schedule)
+    save_head(fit.averaged(HarmHead(config)), args.output)
     held_out, others = (
         examples(CHECKPOINTS, name, args.seed, 1000, "test", recipe, args.threads)
         for name, recipe in ((NAME, mixed), (f"{NAME}-twins", absolved))
     )
-    found, _ = moments(held_out, others, 1000, args.seed)
+    found, _ = moments(held_out, others, 500, min(args.remade, 250), args.seed)
     figures = measure(load_head(args.output), held_out, others, found[-1])
-    print(json.dumps({"loss": round(final, 4), "steps": training.step} | figures))
+    print(json.dumps({"loss": round(final, 4), "steps": fit.step} | figures))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ harm that is paler: what can still be seen counts, what cannot does not.
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from training.classifiers.data import (
     Pool,
     as_input,
     as_pixels,
+    autoencoder,
     beside,
     degraded,
     examples,
@@ -35,18 +35,12 @@ from training.classifiers.data import (
     picked,
     pools,
 )
+from training.classifiers.fit import Fit
 from training.classifiers.twins import absolved
-from training.diffusion.loop import (
-    CHECKPOINTS,
-    MODELS,
-    Schedule,
-    load_checkpoint,
-    save_checkpoint,
-)
+from training.diffusion.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.scene import Scene
 
 NAME = "judge"
-EMA_DECAY = 0.998
 BETWEEN = 6_000
 """Pictures that are also made half-way to their twin, a third of the harm gone at most."""
 
@@ -154,66 +148,6 @@ def loss(model: JudgeModel, batch: Batch) -> Tensor:
     return value
 
 
-class Training:
-    """What changes in a training: weights, their average, the optimizer, step and time."""
-
-    def __init__(self, seed: int, path: Path) -> None:
-        torch.manual_seed(seed)
-        self.path = path
-        self.model = JudgeModel()
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=0.02)
-        self.average = torch.optim.swa_utils.AveragedModel(
-            self.model,
-            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(EMA_DECAY),
-            use_buffers=True,
-        )
-        self.step, self.elapsed = 0, 0.0
-
-    def save(self) -> None:
-        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
-        save_checkpoint(self.path, parts | {"step": self.step, "elapsed": self.elapsed})
-
-    def resume(self) -> None:
-        """Goes on from the checkpoint at `path`."""
-        state = load_checkpoint(self.path)
-        for name in _PARTS:
-            getattr(self, name).load_state_dict(state[name])
-        self.step, self.elapsed = state["step"], state["elapsed"]
-
-    def averaged(self) -> JudgeModel:
-        """The moving average as a model of its own."""
-        model = JudgeModel()
-        model.load_state_dict(self.average.module.state_dict())
-        return model.eval()
-
-    def run(self, batches: Batches, schedule: Schedule, size: int) -> float:
-        """Trains until the budget is spent, a checkpoint every minute; the smoothed loss."""
-        offset, began, saved, smoothed = self.elapsed, time.monotonic(), time.monotonic(), 0.0
-        first = self.step
-        with tqdm(total=int(schedule.budget), initial=int(offset), unit="s", mininterval=5) as bar:
-            while self.elapsed < schedule.budget:
-                self.optimizer.param_groups[0]["lr"] = schedule.at(self.elapsed)
-                value = loss(self.model.train(), batches[self.step, size])
-                self.optimizer.zero_grad()
-                value.backward()
-                torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-                self.optimizer.step()
-                self.average.update_parameters(self.model)
-                self.step += 1
-                self.elapsed = offset + time.monotonic() - began
-                smoothed += (value.item() - smoothed) * max(0.01, 1 / (self.step - first))
-                bar.update(int(self.elapsed) - bar.n)
-                bar.set_postfix(step=self.step, loss=f"{smoothed:.4f}", refresh=False)
-                if time.monotonic() - saved > 60:
-                    saved = time.monotonic()
-                    self.save()
-        self.save()
-        return smoothed
-
-
-_PARTS = ("model", "average", "optimizer")
-
-
 def thresholds(judge: Judge, held_out: Examples, clear: float = 0.9995) -> dict[str, float]:
     """Per seen harm, the score below which `clear` of the harmless pictures stay; at least 0.5."""
     truths = seen(held_out) > 0
@@ -251,36 +185,38 @@ def measure(judge: Judge, drawn: Examples, pixels: NDArray[np.uint8]) -> dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the judge.")
-    parser.add_argument("--minutes", type=float, default=12.0, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=12.0, help="CPU time in all")
     parser.add_argument("--seed", type=int, default=31)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--count", type=int, default=60_000, help="size of the drawn training set")
+    parser.add_argument("--remade", type=int, default=0, help="pictures re-made by the U-Net")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    training = Training(args.seed, CHECKPOINTS / f"judge-{args.seed}.pt")
-    if args.resume:
-        training.resume()
     drawn = examples(CHECKPOINTS, NAME, args.seed, args.count, workers=args.threads)
     twins = examples(
         CHECKPOINTS, f"{NAME}-twins", args.seed, BETWEEN, recipe=absolved, workers=args.threads
     )
-    found, weights = pools(drawn, args.seed)
+    found, weights = pools(drawn, args.remade, args.seed)
     if len(found) > 1:
-        vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
+        vae = autoencoder()
         found.append(between(drawn, twins, BETWEEN, vae, args.seed))
         weights.append(0.15)
     schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
-    final = training.run(Batches(drawn, found, weights, args.seed), schedule, args.batch)
-    model = training.averaged()
+    torch.manual_seed(args.seed)
+    trained = JudgeModel().to(memory_format=torch.channels_last)
+    fit = Fit(trained, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
+    batches = Batches(drawn, found, weights, args.seed)
+    final = fit.run(lambda step: loss(trained, batches[step, args.batch]), schedule)
+    model = fit.averaged(JudgeModel())
     save(model, args.output, dict.fromkeys(SEEN, 0.5))
     tuning = examples(CHECKPOINTS, NAME, args.seed + 1, 6000, "train", mixed, args.threads)
     save(model, args.output, thresholds(Judge(args.output), tuning))
     held_out = examples(CHECKPOINTS, NAME, args.seed, 3000, "test", mixed, args.threads)
     figures = measure(Judge(args.output), held_out, held_out.pixels)
-    print(json.dumps({"loss": round(final, 4), "steps": training.step} | figures))
+    print(json.dumps({"loss": round(final, 4), "steps": fit.step} | figures))
 
 
 if __name__ == "__main__":

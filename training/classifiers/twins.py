@@ -5,6 +5,7 @@ The difference between the two is the way along which steering should go.
 
 import random
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ from training.world.imagine import imagine
 from training.world.sample import Example
 from training.world.scene import Person
 from training.world.truth import INVENTED_SYMBOLS
+
+DEPTH = 2
+"""Steps for which a pair is followed from where it is noised."""
 
 
 def absolved(rng: random.Random, split: Split = "train") -> Example:
@@ -67,9 +71,8 @@ class Twins:
     shows: NDArray[np.int64]
 
 
-def encoded(drawn: Examples, twins: Examples, vae: AutoencoderKL) -> Twins:
-    """The latents of the pictures themselves."""
-    count = len(drawn.all)
+def encoded(drawn: Examples, twins: Examples, count: int, vae: AutoencoderKL) -> Twins:
+    """The latents of the first `count` pictures themselves."""
 
     def make(target: Path) -> None:
         shape = (count, 2, 8, 8, 8)
@@ -82,7 +85,7 @@ def encoded(drawn: Examples, twins: Examples, vae: AutoencoderKL) -> Twins:
                     latents[rows, column] = posterior.mean.float().numpy()
         latents.flush()
 
-    folder = made_once(beside(drawn, "latents", "vae"), make)
+    folder = made_once(beside(drawn, f"latents-{count}", "encoder"), make)
     latents = np.load(folder / "latents.npy", mmap_mode="r")
     return Twins(latents, np.zeros(count, np.int64), np.arange(count))
 
@@ -93,7 +96,6 @@ def predicted(drawn: Examples, clean: Twins, count: int, seed: int) -> Twins:
     Both begin at the same random place of the schedule, with the same noise and caption, and go
     on for a few steps; the truth is that of the pictures they began with.
     """
-    depth = 3
 
     def make(target: Path) -> None:
         guided = Guided()
@@ -109,7 +111,7 @@ def predicted(drawn: Examples, clean: Twins, count: int, seed: int) -> Twins:
             both = both.transpose(0, 1).flatten(0, 1)
             first = int(rng.integers(STEPS))
             path = guided.trajectory(both, states, first, generator, paired=True)
-            for (time, x0, _), _ in zip(path, range(depth), strict=False):
+            for time, x0, _ in islice(path, DEPTH):
                 latents.append(x0.unflatten(0, (2, len(rows))).transpose(0, 1).half().numpy())
                 times.append(np.full(len(rows), time))
                 shows.append(rows)
@@ -117,7 +119,7 @@ def predicted(drawn: Examples, clean: Twins, count: int, seed: int) -> Twins:
         np.save(target / "timesteps.npy", np.concatenate(times))
         np.save(target / "shows.npy", np.concatenate(shows))
 
-    folder = made_once(beside(drawn, f"predicted-{count}", "vae", "unet"), make)
+    folder = made_once(beside(drawn, f"predicted-{count}", "encoder", "unet"), make)
     return Twins(*(np.load(folder / f"{name}.npy") for name in ("latents", "timesteps", "shows")))
 
 

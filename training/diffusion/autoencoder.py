@@ -106,7 +106,7 @@ def train(data: Pictures, minutes: float, seed: int, batch: int, resume: bool) -
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
     schedule = Schedule(rate=1.5e-3, budget=60 * minutes, decay_share=0.5)
     step, elapsed = 0, 0.0
-    if resume:
+    if resume and path.is_file():
         state = load_checkpoint(path)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])

@@ -135,7 +135,9 @@ class Training:
         }
 
     def resume(self) -> None:
-        """Goes on from the checkpoint at `path`."""
+        """Goes on from the checkpoint at `path`, if there is one."""
+        if not self.path.is_file():
+            return
         state = load_checkpoint(self.path)
         for name in ("model", "average", "optimizer"):
             getattr(self, name).load_state_dict(state[name])

@@ -29,12 +29,13 @@ def with_lora(base: Path, rank: int = 8) -> PeftModel:
 
 
 def answer_loss(model: PeftModel, pack: Pack) -> Tensor:
-    """Cross entropy summed over the answers' tokens; the vocabulary's logits are taken only there."""
-    hidden = model.base_model.model.model(
+    """Cross entropy summed over the answers' tokens; logits are taken only there."""
+    causal: Any = model.base_model.model  # torch types a submodule as Tensor | Module
+    hidden = causal.model(
         input_ids=pack.ids, position_ids=pack.positions, attention_mask=pack.mask, use_cache=False
     ).last_hidden_state[0]
     wanted = pack.labels != IGNORED
-    logits = model.base_model.model.lm_head(hidden[wanted])
+    logits = causal.lm_head(hidden[wanted])
     return torch.nn.functional.cross_entropy(logits.float(), pack.labels[wanted], reduction="sum")
 
 
@@ -53,7 +54,9 @@ def export(model: PeftModel, folder: Path) -> None:
     (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def save_checkpoint(path: Path, model: PeftModel, optimizer: torch.optim.Optimizer, step: int) -> None:
+def save_checkpoint(
+    path: Path, model: PeftModel, optimizer: torch.optim.Optimizer, step: int
+) -> None:
     """Everything that training needs to go on from `step`, written whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {

@@ -4,7 +4,8 @@
 
 Platt scaling of the verdict's logit on prompts of the training side (pairs of the public sets,
 written twins, users) gives the scale; the bias is then the highest at which no more than the wanted
-share of users' prompts is stopped. Held-out prompts take no part. Writes `calibration.json` into the adapter's folder.
+share of users' prompts is stopped. Held-out prompts take no part. Writes `calibration.json` into
+the adapter's folder.
 """
 
 import argparse
@@ -37,7 +38,9 @@ def sample(sets: Corpora, policy: Policy, size: int) -> tuple[list[Row], list[st
     for pair in rng.sample(sets.pairs, size // 4):
         rows += [Row(pair.unsafe, pair.category), Row(pair.safe, None)]
     while len(rows) < size:
-        rows += [dress(row, rng) for row in curriculum.twins(rng.choice(list(policy.categories)), rng)]
+        rows += [
+            dress(row, rng) for row in curriculum.twins(rng.choice(list(policy.categories)), rng)
+        ]
     harmless = [row.prompt for row in sets.users if row.category is None]
     return rows, rng.sample(harmless, size)
 
@@ -59,13 +62,15 @@ def placed(calibration: Calibration, users: Readings, share: float) -> Calibrati
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
     parser.add_argument("--adapter", type=Path, default=Path("models/miniature/guard"))
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
-    parser.add_argument("--size", type=int, default=1200)
-    parser.add_argument("--share", type=float, default=0.01, help="of harmless users that may act")
+    parser.add_argument("--size", type=int, default=800, help="pairs and twins; users as many")
+    parser.add_argument("--share", type=float, default=0.015, help="of users that is stopped")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -85,7 +90,7 @@ def main() -> None:
     user_readings = scorer.read([GuardRequest(prompt=text) for text in users], policy)
     readings = scorer.read(requests, policy)
     fitted = platt(
-        np.concatenate([readings.logit, user_readings.logit]),
+        np.concatenate([readings.verdict(), user_readings.verdict()]),
         np.concatenate([unsafe, np.zeros(len(users))]),
     )
     final = placed(fitted, user_readings, args.share)

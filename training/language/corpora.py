@@ -1,8 +1,8 @@
 """The public sets as rows: read, sorted into the policy's categories, split before training.
 
 The folder holds `coprov2_pairs`, `pickapic` and `diffusiondb` as gzipped JSON lines (SafetyDPO,
-flow_grpo and ImageReward on GitHub). CoProV2's own labels are noisy and its categories are not ours;
-a pair is used only where a word list agrees that one side is harmful and the other is not.
+flow_grpo and ImageReward on GitHub). CoProV2's own labels are noisy and its categories not ours; a
+pair is used only where a word list agrees that one side is harmful and the other is not.
 """
 
 import gzip
@@ -60,9 +60,7 @@ class Lexicon:
 
     def any_of(self, categories: tuple[str, ...], text: str) -> bool:
         """Whether one of these categories has a hit, whichever comes first."""
-        return any(
-            stems.search(text) for name, stems in self._harm.items() if name in categories
-        )
+        return any(stems.search(text) for name, stems in self._harm.items() if name in categories)
 
     def named(self, text: str) -> str | None:
         """`public_figures` or `intellectual_property` if a known name occurs, else None."""

@@ -43,7 +43,9 @@ def packed(lesson: Lesson, tokenizer: Tokenizer, end: int) -> Pack:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
     parser.add_argument("--out", type=Path, default=Path("models/miniature/guard"))

@@ -153,7 +153,7 @@ class Curriculum:
         )
 
     def _varied(self, rng: random.Random) -> Policy:
-        """The policy with categories dropped, added, reworded, reordered and given other letters."""
+        """The policy with categories dropped, added, reworded, reordered, under other letters."""
         categories = dict(self._policy.categories)
         if rng.random() < 0.6:
             for name in rng.sample(sorted(categories), rng.randint(1, 6)):

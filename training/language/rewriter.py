@@ -28,7 +28,9 @@ def packed(batch: list[Example], template: RewriterTemplate) -> Pack:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--out", type=Path, default=Path("models/miniature/rewriter"))
     parser.add_argument("--cache", type=Path, default=Path(".cache"))

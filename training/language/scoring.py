@@ -45,11 +45,27 @@ class Readings:
     logit: Floats
     letters: Floats
 
-    def unsafe(self, calibration: Calibration) -> Floats:
-        """float64 [N]: P(unsafe) of each request's worst window."""
+    def verdict(self) -> Floats:
+        """float64 [N]: the logit of each request's worst window."""
         worst = np.full(len(self.requests), -np.inf)
         np.maximum.at(worst, self.owner, self.logit)
-        return np.array([calibration.probability(logit) for logit in worst])
+        return worst
+
+    def unsafe(self, calibration: Calibration) -> Floats:
+        """float64 [N]: P(unsafe) of each request's worst window."""
+        return np.array([calibration.probability(logit) for logit in self.verdict()])
+
+    def acting(self, calibration: Calibration) -> Floats:
+        """float64 [N]: P(unsafe in a category that acts), of each request's worst window.
+
+        What `decide` compares with a threshold where no category reaches it alone.
+        """
+        acts = [category.action != "allow" for category in self.policy.categories.values()]
+        mass = self.letters[:, acts].sum(axis=1)
+        worst = np.zeros(len(self.requests))
+        unsafe = [calibration.probability(float(logit)) for logit in self.logit]
+        np.maximum.at(worst, self.owner, unsafe * mass)
+        return worst
 
     def named(self) -> list[str]:
         """The likeliest category of each request's worst window, were it unsafe."""

@@ -1,0 +1,82 @@
+"""The training loop that the picture models share: AdamW, a moving average, checkpoints."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from training.diffusion.loop import Schedule, load_checkpoint, save_checkpoint
+
+Model = TypeVar("Model", bound=nn.Module)
+EMA_DECAY = 0.998
+SAVE_EVERY = 60.0
+_PARTS = ("model", "average", "optimizer")
+
+
+class Fit(Generic[Model]):
+    """A model in training: weights, their average, the optimizer, step and CPU time.
+
+    Args:
+        model: changed in place.
+        path: of the checkpoint.
+        resume: goes on from it.
+    """
+
+    def __init__(self, model: Model, path: Path, weight_decay: float, resume: bool) -> None:
+        self.model, self.path = model, path
+        self.average = AveragedModel(
+            model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
+        )
+        self.optimizer = torch.optim.AdamW(model.parameters(), weight_decay=weight_decay)
+        self.step, self.elapsed = 0, 0.0
+        if resume:
+            state = load_checkpoint(path)
+            for name in _PARTS:
+                getattr(self, name).load_state_dict(state[name])
+            self.step, self.elapsed = state["step"], state["elapsed"]
+
+    def run(self, loss: Callable[[int], Tensor], schedule: Schedule) -> float:
+        """Trains on `loss(step)` until the budget is spent; the smoothed loss at its end.
+
+        Time is this process's CPU time: a busy machine makes a training longer, not worse.
+        """
+        offset, began, saved, smoothed = self.elapsed, time.process_time(), time.monotonic(), 0.0
+        first = self.step
+        self.model.train()
+        with tqdm(total=int(schedule.budget), initial=int(offset), unit="s", mininterval=5) as bar:
+            while self.elapsed < schedule.budget:
+                value = loss(self.step)
+                self._update(value, schedule.at(self.elapsed))
+                self.elapsed = offset + time.process_time() - began
+                smoothed += (value.item() - smoothed) * max(0.01, 1 / (self.step - first))
+                bar.update(int(self.elapsed) - bar.n)
+                bar.set_postfix(step=self.step, loss=f"{smoothed:.4f}", refresh=False)
+                if time.monotonic() - saved > SAVE_EVERY:
+                    saved = time.monotonic()
+                    self.save()
+        self.save()
+        return smoothed
+
+    def averaged(self, fresh: Model) -> Model:
+        """`fresh` with the averaged weights, in evaluation mode."""
+        fresh.load_state_dict(self.average.module.state_dict())
+        return fresh.eval()
+
+    def save(self) -> None:
+        """Writes the checkpoint."""
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        save_checkpoint(self.path, parts | {"step": self.step, "elapsed": self.elapsed})
+
+    def _update(self, value: Tensor, rate: float) -> None:
+        self.optimizer.param_groups[0]["lr"] = rate
+        self.optimizer.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.average.update_parameters(self.model)
+        self.step += 1
