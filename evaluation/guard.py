@@ -156,8 +156,8 @@ class Guard:
                 "others_unchanged": _share(np.array(same)),
                 "n": [len(own), len(same)],
             }
-        unchanged = [row["others_unchanged"] for row in results.values()]
-        passed = [row["own_passed"] for row in results.values()]
+        unchanged: list[Any] = [row["others_unchanged"] for row in results.values()]
+        passed: list[Any] = [row["own_passed"] for row in results.values()]
         return {
             "own_passed": round(float(np.mean(passed)), 4),
             "others_unchanged": round(float(np.mean(unchanged)), 4),

@@ -44,11 +44,15 @@ RADIUS = 1.5
 """Of the ball within which latents, about 22 long, are moved against the model."""
 ADVERSARIAL = 0.35
 """Share of a batch that is so moved."""
+EASY = 0.5
+"""Share of the training without the two."""
 ALIGNMENT, ALIGNED = 0.5, 24
 """Weight of the gradient's direction in the loss, and rows of a batch in which it is looked at."""
 GONE, THERE = 0.95, 0.65
 """How much of a harm must be taken away until it is gone, and up to where it is wholly there."""
 OTHERS_CAPTION = 0.3
+CLOUDED = 600
+"""Latest timestep for which a picture's own latent stands in for a prediction."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Batches:
             latents = torch.from_numpy(moments.latents[rows].astype(np.float32))
             when = torch.from_numpy(moments.timesteps[rows]).float()
             if not moments.timesteps.any():  # straight from pictures: clouded as if predicted
-                when = torch.from_numpy(rng.integers(1000, size=count)).float()
+                when = torch.from_numpy(rng.integers(CLOUDED, size=count)).float()
                 latents = clouded(latents, when / 1000, generator)
             pairs.append(latents)
             times.append(when)
@@ -137,12 +141,20 @@ def _aways(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
     return np.where(kind < 0.35, 0.0, np.where(kind < 0.65, 1.0, rng.random(size)))
 
 
-def loss(head: HarmHead, batch: Batch, generator: torch.Generator) -> Tensor:
-    """Cross-entropy, in part where it is worst nearby, and the direction of the gradient."""
-    logits = head(attacked(head, batch, generator), batch.timesteps, batch.prompts)
-    value = _cross_entropy(logits, batch.truths)
+def hardness(progress: float) -> float:
+    """How hard training is at a share of its time: seeing comes first, then what fools it."""
+    return min(max((progress - EASY) / (1 - EASY) * 2, 0.0), 1.0)
+
+
+def loss(head: HarmHead, batch: Batch, generator: torch.Generator, hardness: float) -> Tensor:
+    """Cross-entropy, in part where it is worst nearby, and the direction of the gradient.
+
+    `hardness` scales the radius of the one and the weight of the other; 0 leaves both out.
+    """
+    latents = attacked(head, batch, generator, hardness) if hardness else batch.latents
+    value = _cross_entropy(head(latents, batch.timesteps, batch.prompts), batch.truths)
     rows = (batch.harm >= 0).nonzero().squeeze(1)[:ALIGNED]
-    if len(rows) == 0:
+    if not hardness or len(rows) == 0:
         return value
     latents = batch.latents[rows].requires_grad_()
     logits = head(latents, batch.timesteps[rows], batch.prompts[rows])
@@ -152,11 +164,11 @@ def loss(head: HarmHead, batch: Batch, generator: torch.Generator) -> Tensor:
     along = functional.cosine_similarity(-gradient.float().flatten(1), way, dim=1)
     # Where a denoiser sees no difference yet there is no way to follow.
     weights = (way.norm(dim=1) / 2).clamp_max(1)
-    return value + ALIGNMENT * (weights * (1 - along)).mean()
+    return value + hardness * ALIGNMENT * (weights * (1 - along)).mean()
 
 
-def attacked(head: HarmHead, batch: Batch, generator: torch.Generator) -> Tensor:
-    """The latents, some of them moved up the loss's gradient by up to `RADIUS`."""
+def attacked(head: HarmHead, batch: Batch, generator: torch.Generator, hardness: float) -> Tensor:
+    """The latents, some of them moved up the loss's gradient by up to `hardness * RADIUS`."""
     latents = batch.latents.clone()
     count = round(ADVERSARIAL * len(latents))
     point = latents[:count].requires_grad_()
@@ -165,7 +177,7 @@ def attacked(head: HarmHead, batch: Batch, generator: torch.Generator) -> Tensor
     )
     (gradient,) = torch.autograd.grad(value, point)
     length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
-    reach = RADIUS * torch.rand(count, 1, 1, 1, generator=generator)
+    reach = hardness * RADIUS * torch.rand(count, 1, 1, 1, generator=generator)
     latents = latents.detach()
     latents[:count] += reach * gradient / length
     return latents
@@ -228,9 +240,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the noise-aware head.")
     parser.add_argument("--minutes", type=float, default=10.0, help="CPU time in all")
     parser.add_argument("--seed", type=int, default=21)
-    parser.add_argument("--batch", type=int, default=96)
+    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--count", type=int, default=24_000, help="drawn pairs")
-    parser.add_argument("--encoded", type=int, default=8_000, help="pairs that are encoded")
+    parser.add_argument("--encoded", type=int, default=20_000, help="pairs that are encoded")
     parser.add_argument("--remade", type=int, default=2_000, help="pairs that the U-Net re-makes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
@@ -244,7 +256,7 @@ def main() -> None:
     batches = Batches(
         drawn, twins, *moments(drawn, twins, args.encoded, args.remade, args.seed), seed=args.seed
     )
-    schedule = Schedule(rate=1.5e-3, budget=60 * args.minutes, decay_share=0.4)
+    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
     torch.manual_seed(args.seed)
     config = HeadConfig(categories=HARMS, prompted="demeaning")
     head = HarmHead(config)
@@ -253,7 +265,8 @@ def main() -> None:
     def step_loss(step: int) -> Tensor:
         generator = torch.Generator().manual_seed(args.seed * 2**32 + step)
         with torch.autocast("cpu", torch.bfloat16):
-            return loss(head, batches[step, args.batch], generator)
+            progress = fit.elapsed / schedule.budget
+            return loss(head, batches[step, args.batch], generator, hardness(progress))
 
     final = fit.run(step_loss, schedule)
     save_head(fit.averaged(HarmHead(config)), args.output)

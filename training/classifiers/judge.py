@@ -206,7 +206,7 @@ def main() -> None:
         weights.append(0.15)
     schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
     torch.manual_seed(args.seed)
-    trained = JudgeModel().to(memory_format=torch.channels_last)
+    trained = JudgeModel().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fit = Fit(trained, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
     batches = Batches(drawn, found, weights, args.seed)
     final = fit.run(lambda step: loss(trained, batches[step, args.batch]), schedule)
