@@ -81,6 +81,8 @@ def test_every_body_is_valid_by_the_official_types(http):
     check_official(ImagesResponse, images.json())
     moderations = http.post("/v1/moderations", json={"input": ["a dog", HARMFUL]})
     check_official(ModerationCreateResponse, moderations.json(), OWN)
+    for result in moderations.json()["results"]:
+        assert set(result["categories"]) == {*OPENAI_CATEGORIES, *OWN}
     for model in http.get("/v1/models").json()["data"]:
         check_official(Model, model)
     for body in ({"prompt": HARMFUL}, {"prompt": ""}, {"prompt": "a dog", "n": 99}):
@@ -97,7 +99,6 @@ def test_moderation_tells_harmful_from_harmless(client):
     assert not harmless.flagged
     assert harmful.flagged
     assert harmful.category_scores.violence > 0.5 > harmless.category_scores.violence
-    assert {*OPENAI_CATEGORIES, *OWN} == set(harmful.model_dump(by_alias=True)["categories"])
 
 
 def test_preview_decides_as_a_request_would(http):
