@@ -52,7 +52,11 @@ def test_same_seed_same_picture(client):
 
 def test_hard_coded_size_and_format_are_honoured(client):
     answer = client.images.generate(
-        prompt="a cat", model="dall-e-3", size="1024x1024", output_format="jpeg"
+        prompt="a cat",
+        model="dall-e-3",
+        size="1024x1024",
+        output_format="jpeg",
+        extra_body={"seed": 1},
     )
     assert pixels(answer.data[0].b64_json).shape == (1024, 1024, 3)
     assert (answer.size, answer.safety["size"]) == ("1024x1024", "64x64")
@@ -77,7 +81,8 @@ def test_sexual_cue_with_a_minor_is_always_blocked(client):
 
 
 def test_every_body_is_valid_by_the_official_types(http):
-    images = http.post("/v1/images/generations", json={"prompt": "a woman on a beach", "n": 2})
+    body = {"prompt": "a woman on a beach", "n": 2, "seed": 1}
+    images = http.post("/v1/images/generations", json=body)
     check_official(ImagesResponse, images.json())
     moderations = http.post("/v1/moderations", json={"input": ["a dog", HARMFUL]})
     check_official(ModerationCreateResponse, moderations.json(), OWN)
@@ -118,7 +123,7 @@ def test_preview_decides_as_a_request_would(http):
 
 
 def test_decision_is_logged_and_can_be_explained(cluster, client, capsys):
-    answer = client.images.generate(prompt="a nurse in a hospital")
+    answer = client.images.generate(prompt="a nurse in a hospital", extra_body={"seed": 1})
     request_id = answer.safety["request_id"]
     (record,) = read_records(cluster.audit_log, request_id)
     assert record.decision == "delivered"

@@ -51,7 +51,7 @@ def run(server: ThreadingHTTPServer, report) -> tuple[int, dict]:
     command = [
         sys.executable, "-m", "locust", "--locustfile", "loadtest/locustfile.py", "--headless",
         "--host", f"http://127.0.0.1:{server.server_port}", "--users", "10", "--spawn-rate", "10",
-        "--run-time", "6s", "--html", str(report), "--only-summary",
+        "--run-time", "12s", "--html", str(report), "--only-summary",
     ]  # fmt: skip
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     (line,) = [line for line in ended.stdout.splitlines() if line.startswith("{")]
