@@ -12,8 +12,10 @@ import pytest
 from deployments.lifeline import VARIABLE, Lifeline
 
 PARENT = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from deployments.lifeline import Lifeline
+# A test run in a shell's background inherits SIGINT ignored, and so would this process.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 lifeline = Lifeline()
 with lifeline.marking():
     # A child in a session of its own, with a child: as an engine and its worker.
