@@ -14,7 +14,7 @@ from training.classifiers.classifier import NAME, served
 from training.classifiers.data import NOISE, autoencoder, decoded, examples
 from training.classifiers.figures import figures, score
 from training.classifiers.generated import generated
-from training.diffusion.loop import CHECKPOINTS, MODELS
+from training.loop import CHECKPOINTS, MODELS
 
 
 def main() -> None:

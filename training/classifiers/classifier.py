@@ -36,7 +36,7 @@ from training.classifiers.data import (
 )
 from training.classifiers.figures import Scored, calibration, figures, score
 from training.classifiers.fit import Fit
-from training.diffusion.loop import CHECKPOINTS, MODELS, Schedule
+from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
 from training.world.vocabulary import HARMS
 

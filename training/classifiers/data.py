@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from deployments.classifier.prompt import PromptEncoder
 from deployments.embedded.folders import made_once
-from training.diffusion.loop import MODELS
+from training.loop import MODELS
 from training.world.captions import Split, write_caption
 from training.world.faults import FaultRates
 from training.world.imagine import imagine

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from training.diffusion.loop import Schedule, load_checkpoint, save_checkpoint
+from training.loop import Schedule, load_checkpoint, save_checkpoint
 
 Model = TypeVar("Model", bound=nn.Module)
 EMA_DECAY = 0.998
@@ -24,7 +24,7 @@ class Fit(Generic[Model]):
     Args:
         model: changed in place.
         path: of the checkpoint.
-        resume: goes on from it.
+        resume: goes on from it, if there is one.
     """
 
     def __init__(self, model: Model, path: Path, weight_decay: float, resume: bool) -> None:
@@ -34,7 +34,7 @@ class Fit(Generic[Model]):
         )
         self.optimizer = torch.optim.AdamW(model.parameters(), weight_decay=weight_decay)
         self.step, self.elapsed = 0, 0.0
-        if resume:
+        if resume and path.is_file():
             state = load_checkpoint(path)
             for name in _PARTS:
                 getattr(self, name).load_state_dict(state[name])

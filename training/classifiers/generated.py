@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from deployments.embedded.folders import made_once
 from training.classifiers.data import SIZE, Examples, as_input, as_pixels, beside
-from training.diffusion.loop import MODELS
 from training.diffusion.text import TextEncoder
+from training.loop import MODELS
 
 STEPS = 20
 GUIDANCE = 3.0

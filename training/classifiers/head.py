@@ -34,7 +34,7 @@ from training.classifiers.twins import (
     mean_embeddings,
     predicted,
 )
-from training.diffusion.loop import CHECKPOINTS, MODELS, Schedule
+from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
 from training.world.vocabulary import HARMS
 

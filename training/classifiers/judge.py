@@ -37,7 +37,7 @@ from training.classifiers.data import (
 )
 from training.classifiers.fit import Fit
 from training.classifiers.twins import absolved
-from training.diffusion.loop import CHECKPOINTS, MODELS, Schedule
+from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.scene import Scene
 
 NAME = "judge"

@@ -19,13 +19,13 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from training.diffusion.data import Pictures, pictures
-from training.diffusion.loop import (
+from training.diffusion.ship import ship
+from training.loop import (
     CHECKPOINTS,
     MODELS,
     Schedule,
     load_checkpoint,
     save_checkpoint,
-    ship,
 )
 
 CHANNELS = (32, 32, 96, 96)

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from deployments.embedded.diffusion import assemble
-from training.diffusion.loop import CACHE, MODELS, ROOT
+from training.loop import CACHE, MODELS, ROOT
 from training.world.captions import Split
 from training.world.faults import FaultRates
 from training.world.sample import draw

@@ -20,15 +20,15 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from training.diffusion.data import Encoded, Pictures, pictures
-from training.diffusion.loop import (
+from training.diffusion.ship import ship
+from training.diffusion.text import LENGTH, WIDTH, TextEncoder
+from training.loop import (
     CHECKPOINTS,
     MODELS,
     Schedule,
     load_checkpoint,
     save_checkpoint,
-    ship,
 )
-from training.diffusion.text import LENGTH, WIDTH, TextEncoder
 
 CHANNELS = (160, 224)
 EMA_DECAY = 0.999

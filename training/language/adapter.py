@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from training.language.packing import IGNORED, Pack
+from training.loop import load_checkpoint, save_checkpoint
 
 
 def with_lora(base: Path, rank: int = 8) -> PeftModel:
@@ -54,25 +55,17 @@ def export(model: PeftModel, folder: Path) -> None:
     (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def save_checkpoint(
-    path: Path, model: PeftModel, optimizer: torch.optim.Optimizer, step: int
-) -> None:
-    """Everything that training needs to go on from `step`, written whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {
-        "lora": get_peft_model_state_dict(model),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-    }
-    torch.save(state, path.with_suffix(".new"))
-    os.replace(path.with_suffix(".new"), path)
+def save(path: Path, model: PeftModel, optimizer: torch.optim.Optimizer, step: int) -> None:
+    """Everything that training needs to go on from `step`."""
+    lora = get_peft_model_state_dict(model)
+    save_checkpoint(path, {"lora": lora, "optimizer": optimizer.state_dict(), "step": step})
 
 
-def load_checkpoint(path: Path, model: PeftModel, optimizer: torch.optim.Optimizer) -> int:
-    """Restores what `save_checkpoint` wrote and returns its step; 0 without a file."""
+def restore(path: Path, model: PeftModel, optimizer: torch.optim.Optimizer) -> int:
+    """Restores what `save` wrote and returns its step; 0 without a file."""
     if not path.is_file():
         return 0
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state = load_checkpoint(path)
     set_state(model, state["lora"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])

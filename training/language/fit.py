@@ -13,8 +13,8 @@ from tqdm import tqdm
 from training.language.adapter import (
     answer_loss,
     export,
-    load_checkpoint,
-    save_checkpoint,
+    restore,
+    save,
     with_lora,
 )
 from training.language.packing import Pack
@@ -61,7 +61,7 @@ def fit(
     model = with_lora(base)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.0)
-    first = load_checkpoint(run / "checkpoint.pt", model, optimizer)
+    first = restore(run / "checkpoint.pt", model, optimizer)
     started, mean = time.monotonic(), float("nan")
     bar = tqdm(range(first, schedule.steps), initial=first, total=schedule.steps, mininterval=10)
     for step in bar:
@@ -79,7 +79,7 @@ def fit(
         bar.set_postfix(loss=f"{mean:.3f}", refresh=False)
         late = time.monotonic() - started > 60 * schedule.minutes
         if (step + 1) % EVERY == 0 or late or step + 1 == schedule.steps:
-            save_checkpoint(run / "checkpoint.pt", model, optimizer, step + 1)
+            save(run / "checkpoint.pt", model, optimizer, step + 1)
             export(model, out)
         if late:
             break

@@ -1,4 +1,4 @@
-"""What both trainings share: a budget of wall-clock time, checkpoints, and weights to ship."""
+"""What all trainings share: where things lie, a budget of time, checkpoints."""
 
 import os
 import tempfile
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import ModelMixin
 
-ROOT = Path(__file__).parents[2]
-MODELS = ROOT / "models" / "miniature"
+from deployments.embedded.resolve import ROOT, SHIPPED
+
+MODELS = SHIPPED
 CACHE = ROOT / ".cache"
 CHECKPOINTS = CACHE / "training"
 
@@ -45,16 +45,3 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Reads what `save_checkpoint` wrote, tensors on the CPU."""
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def ship(model: ModelMixin, folder: Path) -> None:
-    """Writes `model` in bf16 as a diffusers folder; each file is replaced in one move.
-
-    The model itself is left in bf16.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        torch.nn.Module.to(model, torch.bfloat16)  # diffusers' own `to` warns for no reason
-        model.save_pretrained(scratch)
-        for file in Path(scratch).iterdir():
-            os.replace(file, folder / file.name)
