@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -162,12 +163,16 @@ async def test_a_thread_that_hangs_is_unhealthy_and_an_idle_one_is_not():
 
 
 async def test_closing_calls_off_what_runs(worker):
-    gate = Gate()
-    task = asyncio.create_task(worker.run(gate, planned=50))
-    await gate.under_way()
-    closing = asyncio.create_task(asyncio.to_thread(worker.close))
-    await turns()
-    gate.open.set()
-    await closing
-    with pytest.raises((Cancelled, asyncio.CancelledError)):
+    under_way = threading.Event()
+
+    def endless(job: Job) -> None:
+        while True:
+            under_way.set()
+            time.sleep(0.001)
+            job.called()
+
+    task = asyncio.create_task(worker.run(endless))
+    assert await asyncio.to_thread(under_way.wait, PATIENCE)
+    await asyncio.to_thread(worker.close)
+    with pytest.raises(Cancelled):
         await task
