@@ -1,5 +1,6 @@
-"""What all trainings share: where things lie, a budget of time, checkpoints."""
+"""What all trainings share: where things lie and by which name, a budget of time, checkpoints."""
 
+import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -7,12 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 from deployments.embedded.resolve import ROOT, SHIPPED
 
 MODELS = SHIPPED
 CACHE = ROOT / ".cache"
 CHECKPOINTS = CACHE / "training"
+
+
+def fingerprint(*models: str) -> str:
+    """Eight hex digits that change with the shipped weights of diffusers models in `MODELS`.
+
+    "encoder" is the autoencoder's half that makes latents: they stay when its decoder is tuned.
+    """
+    digest = hashlib.sha256()
+    for model in models:
+        name = "vae" if model == "encoder" else model
+        weights = load_file(MODELS / name / "diffusion_pytorch_model.safetensors")
+        for key in sorted(weights):
+            if model != "encoder" or key.startswith(("encoder.", "quant_conv.")):
+                digest.update(weights[key].view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:8]
 
 
 @dataclass(frozen=True)

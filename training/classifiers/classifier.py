@@ -35,7 +35,7 @@ from training.classifiers.data import (
     truth,
 )
 from training.classifiers.figures import Scored, calibration, figures, score
-from training.classifiers.fit import Fit
+from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
 from training.world.vocabulary import HARMS

@@ -3,7 +3,6 @@
 Each model draws from its own seed. Truth is the world's, never another model's.
 """
 
-import hashlib
 import multiprocessing
 import pickle
 import random
@@ -15,14 +14,13 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
 from deployments.classifier.prompt import PromptEncoder
 from deployments.embedded.folders import made_once
-from training.loop import MODELS
+from training.loop import MODELS, fingerprint
 from training.world.captions import Split, write_caption
 from training.world.faults import FaultRates
 from training.world.imagine import imagine
@@ -183,18 +181,8 @@ def autoencoder() -> AutoencoderKL:
 
 
 def beside(drawn: Examples, what: str, *models: str) -> Path:
-    """Where to keep what shipped models make of the examples: new weights, new folder.
-
-    `models` are folders of `MODELS`; "encoder" is the autoencoder's half that makes latents.
-    """
-    digest = hashlib.sha256()
-    for model in models:
-        name = "vae" if model == "encoder" else model
-        weights = load_file(MODELS / name / "diffusion_pytorch_model.safetensors")
-        for key in sorted(weights):
-            if model != "encoder" or key.startswith(("encoder.", "quant_conv.")):
-                digest.update(weights[key].view(torch.uint8).numpy().tobytes())
-    suffix = f"-{digest.hexdigest()[:8]}" if models else ""
+    """Where to keep what shipped models make of the examples: new weights, new folder."""
+    suffix = f"-{fingerprint(*models)}" if models else ""
     return drawn.folder.with_name(f"{drawn.folder.name}-{what}{suffix}")
 
 

@@ -25,7 +25,6 @@ from torch.nn import functional
 from deployments.diffusion.head import HarmHead, HeadConfig, load_head, save_head
 from deployments.diffusion.steering import away_from_harm, logit
 from training.classifiers.data import Examples, autoencoder, examples, harm_vector, mixed, truth
-from training.classifiers.fit import Fit
 from training.classifiers.twins import (
     Twins,
     absolved,
@@ -34,6 +33,7 @@ from training.classifiers.twins import (
     mean_embeddings,
     predicted,
 )
+from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
 from training.world.vocabulary import HARMS

@@ -35,8 +35,8 @@ from training.classifiers.data import (
     picked,
     pools,
 )
-from training.classifiers.fit import Fit
 from training.classifiers.twins import absolved
+from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.scene import Scene
 

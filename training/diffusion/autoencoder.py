@@ -8,7 +8,6 @@ from this model, and so do the classifiers' inputs: once a U-Net is trained on i
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +15,11 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from training.diffusion.data import Pictures, pictures
 from training.diffusion.ship import ship
-from training.loop import (
-    CHECKPOINTS,
-    MODELS,
-    Schedule,
-    load_checkpoint,
-    save_checkpoint,
-)
+from training.fit import Fit
+from training.loop import CHECKPOINTS, MODELS, Schedule
 
 CHANNELS = (32, 32, 96, 96)
 LATENT_CHANNELS = 8
@@ -50,14 +43,30 @@ def build() -> AutoencoderKL:
     )
 
 
+class Batches:
+    """Batches by number, and the noise that goes with each."""
+
+    def __init__(self, data: Pictures, seed: int) -> None:
+        self._data, self._seed = data, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, torch.Generator]:
+        step, size = key
+        rows = np.random.default_rng((self._seed, step)).integers(
+            len(self._data.captions), size=size
+        )
+        generator = torch.Generator().manual_seed(self._seed + step)
+        return self._data.batch(np.sort(rows)), generator
+
+
 def loss(model: AutoencoderKL, images: Tensor, generator: torch.Generator) -> Tensor:
     """L1 of pixels and of edges, and a light pull of the posterior to a unit Gaussian.
 
     The edge term, on differences of neighbouring pixels, keeps symbols of a few pixels sharp, which
     an average over a mostly flat picture would let go.
     """
-    posterior = model.encode(images).latent_dist
-    decoded = model.decode(posterior.sample(generator)).sample.float()
+    with torch.autocast("cpu", torch.bfloat16):
+        posterior = model.encode(images).latent_dist
+        decoded = model.decode(posterior.sample(generator)).sample.float()
     pixels = functional.l1_loss(decoded, images)
     edges = sum(functional.l1_loss(decoded.diff(dim=d), images.diff(dim=d)) for d in (2, 3))
     divergence = posterior.kl().float().mean() / posterior.mean[0].numel()
@@ -98,61 +107,31 @@ def measure(model: AutoencoderKL, images: Tensor) -> dict[str, float]:
     }
 
 
-def train(data: Pictures, minutes: float, seed: int, batch: int, resume: bool) -> AutoencoderKL:
-    """Trains until the budget is spent, a checkpoint every minute."""
-    torch.manual_seed(seed)
-    path = CHECKPOINTS / f"autoencoder-{seed}.pt"
-    model = build()
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
-    schedule = Schedule(rate=1.5e-3, budget=60 * minutes, decay_share=0.5)
-    step, elapsed = 0, 0.0
-    if resume and path.is_file():
-        state = load_checkpoint(path)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, elapsed = state["step"], state["elapsed"]
-    generator = torch.Generator()
-    began = saved = time.monotonic() - elapsed
-    with tqdm(total=int(schedule.budget), initial=int(elapsed), unit="s", mininterval=5) as bar:
-        while (elapsed := time.monotonic() - began) < schedule.budget:
-            optimizer.param_groups[0]["lr"] = schedule.at(elapsed)
-            generator.manual_seed(seed + step)
-            indices = np.random.default_rng((seed, step)).integers(len(data.captions), size=batch)
-            images = data.batch(np.sort(indices))
-            with torch.autocast("cpu", torch.bfloat16):
-                value = loss(model, images, generator)
-            optimizer.zero_grad()
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            step += 1
-            bar.update(int(elapsed) - bar.n)
-            bar.set_postfix(step=step, loss=f"{value.item():.4f}", refresh=False)
-            if time.monotonic() - saved > 60:
-                saved = time.monotonic()
-                parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-                save_checkpoint(path, parts | {"step": step, "elapsed": elapsed})
-    return model.eval()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the miniature's autoencoder.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=48.0, help="CPU time in all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--count", type=int, default=120_000, help="size of the drawn training set")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--output", type=Path, default=MODELS / "vae")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     data = pictures(CHECKPOINTS, args.seed, args.count, workers=args.threads)
-    model = train(data, args.minutes, args.seed, args.batch, args.resume)
+    torch.manual_seed(args.seed)
+    trained = build()
+    fit = Fit(trained, CHECKPOINTS / f"autoencoder-{args.seed}.pt", 1e-4, args.resume)
+    batches = Batches(data, args.seed)
+    schedule = Schedule(rate=1.5e-3, budget=60 * args.minutes, decay_share=0.5)
+    final = fit.run(lambda step: loss(trained, *batches[step, args.batch]), schedule)
+    model = fit.averaged(build())
     standardise(model, data.batch(np.arange(4096)))
     ship(model, args.output)
     shipped = AutoencoderKL.from_pretrained(args.output, torch_dtype=torch.float32)
     held_out = pictures(CHECKPOINTS, args.seed, 1000, split="test", workers=args.threads)
-    print(json.dumps(measure(shipped, held_out.batch(np.arange(1000)))))
+    figures = measure(shipped, held_out.batch(np.arange(1000)))
+    print(json.dumps({"loss": final, "steps": fit.step} | figures))
 
 
 if __name__ == "__main__":
