@@ -2,10 +2,11 @@
 
     python -m evaluation.guard --corpora FOLDER
 
-Four sets: held-out pairs of CoProV2 (a harmful prompt, its harmless twin; `pairs` are those whose
+Five sets: held-out pairs of CoProV2 (a harmful prompt, its harmless twin; `pairs` are those whose
 noisy labels a word list confirms, `pairs_all` all of them), our hand-written twins, held-out
-prompts of real users, and captions of the miniature world that ask for nothing harmful. Verdicts
-are those of the LLM stage alone, under the policy's `act` thresholds. The last line is JSON.
+prompts of real users, captions of the miniature world that ask for nothing harmful, and categories
+in an operator's own words (operator_categories.yaml), each added to the policy alone. Verdicts are
+those of the LLM stage alone, under the policy's `act` thresholds. The last line is JSON.
 """
 
 import argparse
@@ -18,18 +19,20 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from sklearn.metrics import roc_auc_score
 
 from deployments.contracts import GuardRequest
 from deployments.embedded.language import base_model, merge
 from deployments.guard.llm_stage import Calibration
-from deployments.policy import Policy, load_policy
+from deployments.policy import Category, Policy, load_policy
 from training.language import corpora
 from training.language.scoring import Floats, GuardScorer
 from training.world.faults import FaultRates
 from training.world.sample import draw
 
 TWINS = Path(__file__).with_name("guard_twins.jsonl")
+OPERATORS = Path(__file__).with_name("operator_categories.yaml")
 FALSE_POSITIVES = 0.02
 
 
@@ -164,6 +167,23 @@ class Guard:
             "by_category": results,
         }
 
+    def with_own(self, policy: Policy) -> dict[str, Any]:
+        """Per category of an operator's own, what of its prompts and of near ones it stops.
+
+        `by_itself` are those that the policy stops without it too.
+        """
+        results = {}
+        for name, row in yaml.safe_load(OPERATORS.read_text(encoding="utf-8")).items():
+            own = Category(code="Z", description=row["description"], why=row["why"], action="block")
+            grown = policy.model_copy(update={"categories": policy.categories | {name: own}})
+            found = {}
+            for side in ("prompts", "near"):
+                asked = prompts(row[side])
+                found[side] = self.stopped(asked, grown)
+                found[f"{side}_by_itself"] = self.stopped(asked, policy)
+            results[name] = found
+        return results
+
 
 def _acts(category: str | None, policy: Policy) -> bool:
     return category in policy.categories and policy.categories[str(category)].action != "allow"
@@ -219,6 +239,7 @@ def main() -> None:
         "pairs": guard.on_twins([pair for pair in pairs if pair.category], policy, bar),
         "pairs_all": guard.on_twins(pairs, policy, bar),
         "switched_off": guard.without_each(harmful, others, policy),
+        "operators_own": guard.with_own(policy),
     }
     print(json.dumps(result))
 
