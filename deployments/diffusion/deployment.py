@@ -22,9 +22,13 @@ class DiffusionDeployment:
             lambda job: self._sampler.sample(request, job), planned=request.steps
         )
 
-    async def stats(self) -> dict[str, float]:
-        """Denoiser calls and jobs since the start, and the longest prompt in tokens."""
-        return self._worker.stats() | {"max_prompt_tokens": self._sampler.text.max_tokens}
+    async def stats(self) -> dict[str, float | str]:
+        """Which replica this is, its denoiser calls and jobs, and the longest prompt in tokens."""
+        return {
+            **self._worker.stats(),
+            "max_prompt_tokens": self._sampler.text.max_tokens,
+            "replica": serve.get_replica_context().replica_id.unique_id,
+        }
 
     async def check_health(self) -> None:
         """Raises when the thread hangs."""
