@@ -34,6 +34,45 @@ KILL_SECONDS = 10.0
 START_SECONDS = 900.0
 
 
+class Family:
+    """All processes that inherit one mark, and the environment that gives it to them.
+
+    `extra` is added to this process's own environment.
+    """
+
+    def __init__(self, extra: Mapping[str, str]) -> None:
+        self._mark = uuid.uuid4().hex
+        self.environment = {
+            **os.environ,
+            # vLLM's engine is a child of its replica; the raylet ends it when the replica is gone.
+            "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
+            # Ray makes its workers yield to everything else (15), the proxy and health checks too.
+            "RAY_worker_niceness": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            # Ray and vLLM rename their processes; without this, over the environment and our mark.
+            "SPT_NOENV": "1",
+            **extra,
+            MARK: self._mark,
+        }
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Every live one, daemons of Ray and vLLM's engines included."""
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self._mark:
+                    yield process
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
+
+    def end(self) -> None:
+        """Kills what is left, and waits for it to be gone."""
+        left = list(self.processes())
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, KILL_SECONDS)
+
+
 class Service:
     """One `serve run` and everything it started. A context manager: leaving it ends them all.
 
@@ -45,27 +84,16 @@ class Service:
 
     def __init__(self, config: Path, environment: Mapping[str, str] | None = None) -> None:
         self._config = config
-        self._mark = uuid.uuid4().hex
         options = read_serve_config(config).get("http_options", {})
         self.url = f"http://127.0.0.1:{options.get('port', 8000)}"
-        self._environment = {
-            **os.environ,
-            "RAY_ADDRESS": "local",
-            # vLLM's engine is a child of its replica; the raylet ends it when the replica is gone.
-            "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
-            # Ray makes its workers yield to everything else (15), the proxy and health checks too.
-            "RAY_worker_niceness": "0",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            # Ray and vLLM rename their processes; without this, over the environment and our mark.
-            "SPT_NOENV": "1",
-            **(environment or {}),
-            MARK: self._mark,
-        }
+        self._family = Family({"RAY_ADDRESS": "local", **(environment or {})})
 
     def __enter__(self) -> "Service":
         command = [str(Path(sys.executable).parent / "serve"), "run", str(self._config)]
         # Its own session, so that a Ctrl-C reaches it once, from us.
-        self._process = subprocess.Popen(command, env=self._environment, start_new_session=True)
+        self._process = subprocess.Popen(
+            command, env=self._family.environment, start_new_session=True
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,10 +103,7 @@ class Service:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        left = list(self.processes())
-        for process in left:
-            _kill(process)
-        psutil.wait_procs(left, KILL_SECONDS)
+        self._family.end()
 
     def wait_until_ready(self, stop: threading.Event, timeout: float = START_SECONDS) -> bool:
         """Whether every deployment came up before `stop` was set.
@@ -106,12 +131,7 @@ class Service:
 
     def processes(self) -> Iterator[psutil.Process]:
         """Every live process of this run, daemons of Ray and vLLM's engines included."""
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == self._mark:
-                    yield process
-            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-                continue
+        return self._family.processes()
 
 
 def _readiness(url: str) -> str:
@@ -130,11 +150,6 @@ def _readiness(url: str) -> str:
 def _embedded_models(config: Path) -> list[str]:
     """The embedded models that a configuration names, wherever it does."""
     return sorted(set(re.findall(r"embedded:(\w+)", config.read_text(encoding="utf-8"))))
-
-
-def _kill(process: psutil.Process) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.kill()
 
 
 def main() -> int:

@@ -82,7 +82,7 @@ def between(drawn: Examples, twins: Examples, count: int, vae: AutoencoderKL, se
             rows = slice(start, min(start + 100, count))
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 before, after = (
-                    vae.encode(as_input(part.pixels[rows])).latent_dist.mean
+                    vae.encode(as_input(part.pixels[rows])).latent_dist.mean.float()
                     for part in (drawn, twins)
                 )
                 away = torch.rand(len(before), 1, 1, 1, generator=generator) / 3
