@@ -139,33 +139,28 @@ class Guard:
     ) -> dict[str, Any]:
         """What switching one category off does to its own prompts and to all others.
 
-        A category that a wider one contains (sex crimes: sexual) may go on being stopped as that.
+        Both ways: `allowed`, its action set to allow, so that the guard still knows what it lets
+        pass; and `removed` from the file, where its prompts may go on being stopped as something
+        else. A category that a wider one contains (sex crimes: sexual) may so in either.
         """
         everything = [*(r for rows in harmful.values() for r in rows), *others]
-        owners = [name for name, rows in harmful.items() for _ in rows] + [""] * len(others)
-        before = self.actions(everything, policy)
-        results = {}
+        owners = np.array([n for n, rows in harmful.items() for _ in rows] + [""] * len(others))
+        before = np.array(self.actions(everything, policy))
+        found: dict[str, Any] = {"allowed": {}, "removed": {}}
         for name in (n for n in harmful if _acts(n, policy)):
             kept = {n: c for n, c in policy.categories.items() if n != name}
-            after = self.actions(everything, policy.model_copy(update={"categories": kept}))
-            own = [now for now, owner in zip(after, owners, strict=True) if owner == name]
-            same = [
-                now == then
-                for now, then, owner in zip(after, before, owners, strict=True)
-                if owner != name
-            ]
-            results[name] = {
-                "own_passed": _share(np.array(own) == "allow"),
-                "others_unchanged": _share(np.array(same)),
-                "n": [len(own), len(same)],
-            }
-        unchanged: list[Any] = [row["others_unchanged"] for row in results.values()]
-        passed: list[Any] = [row["own_passed"] for row in results.values()]
-        return {
-            "own_passed": round(float(np.mean(passed)), 4),
-            "others_unchanged": round(float(np.mean(unchanged)), 4),
-            "by_category": results,
-        }
+            quiet = policy.categories[name].model_copy(update={"action": "allow", "rewrite": None})
+            for way, left in (("allowed", policy.categories | {name: quiet}), ("removed", kept)):
+                after = np.array(
+                    self.actions(everything, policy.model_copy(update={"categories": left}))
+                )
+                own = owners == name
+                found[way][name] = {
+                    "own_passed": _share(after[own] == "allow"),
+                    "others_unchanged": _share(after[~own] == before[~own]),
+                    "n": [int(own.sum()), int((~own).sum())],
+                }
+        return {way: _means(rows) | {"by_category": rows} for way, rows in found.items()}
 
     def with_own(self, policy: Policy) -> dict[str, Any]:
         """Per category of an operator's own, what of its prompts and of near ones it stops.
@@ -187,6 +182,13 @@ class Guard:
 
 def _acts(category: str | None, policy: Policy) -> bool:
     return category in policy.categories and policy.categories[str(category)].action != "allow"
+
+
+def _means(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
+    return {
+        key: round(float(np.mean([row[key] for row in rows.values()])), 4)
+        for key in ("own_passed", "others_unchanged")
+    }
 
 
 def _auc(harmful: Floats, harmless: Floats) -> float:

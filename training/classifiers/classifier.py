@@ -2,7 +2,9 @@
 
 Rendered pictures, the same through the autoencoder, and, once there is a U-Net, through it too;
 whole pictures and crops, with their own captions and with others', so that a harm is told from the
-words that go with it. Ends with calibration on held-out pictures, canaries, and its figures.
+words that go with it. What is harmful only beside words is a comparison of what is shown with what
+was asked; a probe that is not shipped, one for both sides, has the model put them in one space.
+Ends with calibration on held-out pictures, canaries, and its figures.
 """
 
 import argparse
@@ -15,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from deployments.classifier.canaries import FOLDER, Canary, save_canaries
@@ -38,7 +40,7 @@ from training.classifiers.figures import Scored, calibration, figures, score
 from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
-from training.world.vocabulary import HARMS
+from training.world.vocabulary import HARMS, OBJECTS
 
 NAME = "classifier"
 SMOOTHING = 0.02
@@ -46,6 +48,10 @@ CROPS = 0.35
 """Crops per whole picture of a batch."""
 OTHERS_CAPTION = 0.5
 """Share of pictures that are judged against another picture's caption."""
+OF_A_GROUP = 0.4
+"""Share of those captions that are drawn from the ones that name a group."""
+PROBED = 4.0
+"""Weight of the probe in the loss."""
 WITH_INPUT = 0.2
 """Share of pictures that come with an input picture, as an edit's does."""
 
@@ -55,12 +61,15 @@ class Batch:
     """Whole pictures, then crops.
 
     `visual` is (whole + crops, 4), NaN where a crop leaves it open; `relation` is (whole,);
-    `given` says which whole pictures come with their row of `inputs`, another picture.
+    `shown` and `asked` are (whole, topics), what the probe should find on either side; `given` says
+    which whole pictures come with their row of `inputs`, another picture.
     """
 
     pictures: Tensor
     visual: Tensor
     relation: Tensor
+    shown: Tensor
+    asked: Tensor
     captions: NDArray[np.int64]
     inputs: Tensor
     given: Tensor
@@ -74,6 +83,9 @@ class Batches:
     ) -> None:
         self._drawn, self._pools, self._seed = drawn, pools, seed
         self._weights = np.array(weights) / sum(weights)
+        self._shown = torch.tensor([_shown(example) for example in drawn])
+        self._asked = torch.tensor([_asked(example) for example in drawn])
+        self._of_groups = np.array([i for i, e in enumerate(drawn) if e.wish.group])
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
         step, size = key
@@ -83,6 +95,8 @@ class Batches:
         captions = shows.copy()
         others = rng.random(size) < OTHERS_CAPTION
         captions[others] = rng.integers(len(self._drawn), size=others.sum())
+        grouped = others & (rng.random(size) < OF_A_GROUP)
+        captions[grouped] = rng.choice(self._of_groups, size=grouped.sum())
         visual = torch.tensor([harm_vector(self._drawn[i].scene.harms) for i in shows])
         relation = torch.tensor([self._related(i, j) for i, j in zip(shows, captions, strict=True)])
         crops, seen = self._crops(whole, shows, rng, int(CROPS * size))
@@ -90,6 +104,8 @@ class Batches:
             pictures=degraded(torch.cat([whole, crops]), rng),
             visual=torch.cat([visual, seen]),
             relation=relation,
+            shown=self._shown[shows],
+            asked=self._asked[captions],
             captions=captions,
             inputs=whole.roll(1, dims=0),
             given=torch.from_numpy(rng.random(size) < WITH_INPUT),
@@ -112,6 +128,28 @@ class Batches:
             for r, (y, x) in zip(rows, spots, strict=True)
         ]
         return functional.interpolate(parts, (64, 64), mode="area"), torch.tensor(seen)
+
+
+def _shown(example: Example) -> list[float]:
+    """Each of `OBJECTS` that is in the picture, and whether nobody is."""
+    scene = example.scene
+    found = {person.object for person in scene.people} | {scene.object}
+    return [*(float(name in found) for name in OBJECTS), float(not scene.people)]
+
+
+def _asked(example: Example) -> list[float]:
+    """Each of `OBJECTS` that the caption names, and whether it names a group."""
+    wish = example.wish
+    return [*(float(name in wish.objects) for name in OBJECTS), float(wish.group is not None)]
+
+
+class Trained(nn.Module):
+    """The model, and the probe that only its training needs."""
+
+    def __init__(self, config: PictureHarmConfig) -> None:
+        super().__init__()
+        self.model = PictureHarmModel(config)
+        self.probe = nn.Linear(config.width, len(OBJECTS) + 1)
 
 
 def part_truth(example: Example, left: float, top: float, side: float) -> list[float]:
@@ -140,8 +178,9 @@ def _inside(centre: float, side: float, size: float) -> float:
     return max(0.0, min(high, side) - max(low, 0.0)) / (high - low)
 
 
-def loss(model: PictureHarmModel, batch: Batch, prompts: PromptStates) -> Tensor:
-    """Cross-entropy of what is seen, and of what it means with its caption."""
+def loss(trained: Trained, batch: Batch, prompts: PromptStates) -> Tensor:
+    """Cross-entropy of what is seen, of what it means with its caption, and of the probe."""
+    model = trained.model
     states, mask = prompts[batch.captions]
     with torch.autocast("cpu", torch.bfloat16):
         rows = torch.cat([batch.pictures, batch.inputs[batch.given]])
@@ -152,10 +191,13 @@ def loss(model: PictureHarmModel, batch: Batch, prompts: PromptStates) -> Tensor
         edited, plain = batch.given, ~batch.given
         _, with_input = model.parts(whole[edited], states[edited], mask[edited], before)
         _, without = model.parts(whole[plain], states[plain], mask[plain])
+        shown, asked = trained.probe(model.shown(whole)), trained.probe(model.reader(states, mask))
     known = ~batch.visual.isnan()
     relation = torch.cat([batch.relation[edited], batch.relation[plain]])
-    return _cross_entropy(visual[known], batch.visual[known]) + _cross_entropy(
-        torch.cat([with_input, without]), relation
+    return (
+        _cross_entropy(visual[known], batch.visual[known])
+        + _cross_entropy(torch.cat([with_input, without]), relation)
+        + PROBED * (_cross_entropy(shown, batch.shown) + _cross_entropy(asked, batch.asked))
     )
 
 
@@ -226,14 +268,14 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     drawn = examples(CHECKPOINTS, NAME, args.seed, args.count, workers=args.threads)
     torch.manual_seed(args.seed)
-    model = PictureHarmModel(PictureHarmConfig()).to(memory_format=torch.channels_last)
-    fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
-    prompts = PromptStates(drawn, model.config.prompt_window)
+    config = PictureHarmConfig()
+    trained = Trained(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fit = Fit(trained, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
+    prompts = PromptStates(drawn, config.prompt_window)
     batches = Batches(drawn.all, *pools(drawn, args.remade, args.seed), seed=args.seed)
     schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
-    final = fit.run(lambda step: loss(model, batches[step, args.batch], prompts), schedule)
-    averaged = fit.averaged(PictureHarmModel(model.config))
-    averaged.to(torch.bfloat16).save_pretrained(args.output)
+    final = fit.run(lambda step: loss(trained, batches[step, args.batch], prompts), schedule)
+    fit.averaged(Trained(config)).model.to(torch.bfloat16).save_pretrained(args.output)
     held_out = examples(CHECKPOINTS, NAME, args.seed, args.held_out, "test", workers=args.threads)
     scored = calibrated(args.output, held_out, args.remade // 10, args.seed)
     canaries(held_out, args.output / FOLDER, scored)

@@ -37,7 +37,7 @@ class Guided:
 
     @torch.inference_mode()
     def output(self, noisy: Tensor, timestep: Tensor, states: Tensor) -> Tensor:
-        """Guided v for latents (b, 8, 8, 8) with text states (b, 64, 384); timestep is a scalar."""
+        """Guided v for latents (b, 4, 16, 16), text states (b, 64, 384) and a scalar timestep."""
         both = torch.cat([self.empty.expand(len(states), -1, -1), states])
         with torch.autocast("cpu", torch.bfloat16):
             v = self.unet(torch.cat([noisy, noisy]), timestep, both).sample.float()

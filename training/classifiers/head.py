@@ -33,6 +33,7 @@ from training.classifiers.twins import (
     mean_embeddings,
     predicted,
 )
+from training.diffusion.autoencoder import LATENT
 from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
@@ -57,7 +58,7 @@ CLOUDED = 600
 
 @dataclass(frozen=True)
 class Batch:
-    """Latents (b, 8, 8, 8) somewhere between picture and twin.
+    """Latents (b, 4, 16, 16) somewhere between picture and twin.
 
     `way` leads from the picture to its twin; `harm` is the column that it takes away, -1 for none.
     """
@@ -258,7 +259,7 @@ def main() -> None:
     )
     schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
     torch.manual_seed(args.seed)
-    config = HeadConfig(categories=HARMS, prompted="demeaning")
+    config = HeadConfig(categories=HARMS, prompted="demeaning", latent_channels=LATENT[0])
     head = HarmHead(config)
     fit = Fit(head, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.05, args.resume)
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from deployments.embedded.folders import made_once
 from training.classifiers.data import Examples, as_input, beside, mixed
 from training.classifiers.generated import BATCH, STEPS, Guided
+from training.diffusion.autoencoder import LATENT
 from training.diffusion.text import TextEncoder
 from training.world.captions import Split
 from training.world.faults import FaultRates
@@ -61,7 +62,7 @@ class Twins:
     """Latents of a picture and of its twin, at several moments of sampling.
 
     Attributes:
-        latents: (n, 2, 8, 8, 8) float16: as drawn or harmful, and without the harm.
+        latents: (n, 2, 4, 16, 16) float16: as drawn or harmful, and without the harm.
         timesteps: (n,) int64, 0 for latents that come straight from a picture.
         shows: (n,) int64, the example.
     """
@@ -75,7 +76,7 @@ def encoded(drawn: Examples, twins: Examples, count: int, vae: AutoencoderKL) ->
     """The latents of the first `count` pictures themselves."""
 
     def make(target: Path) -> None:
-        shape = (count, 2, 8, 8, 8)
+        shape = (count, 2, *LATENT)
         latents = np.lib.format.open_memmap(target / "latents.npy", "w+", np.float16, shape)
         for start in tqdm(range(0, count, 100), desc="encoding"):
             rows = slice(start, min(start + 100, count))
@@ -127,7 +128,7 @@ def clouded(latents: Tensor, levels: Tensor, generator: torch.Generator) -> Tens
     """Latents as a denoiser might predict them: the more noise, the more blurred and the fainter.
 
     Args:
-        latents: (b, ...k, 8, 8, 8), rows with their own level.
+        latents: (b, ...k, 4, 16, 16), rows with their own level.
         levels: (b,), share of noise, 0 to 1.
     """
     shape = latents.shape

@@ -1,8 +1,9 @@
 """Trains the U-Net: `python -m training.diffusion.unet --minutes 45`; `--resume` goes on.
 
-Latent diffusion on 8x8x8 latents with v-prediction (Salimans & Ho, arXiv:2202.00512), the moving
+Latent diffusion on 16x16 latents with v-prediction (Salimans & Ho, arXiv:2202.00512), the moving
 average of whose weights is shipped at every checkpoint. What a step does depends on the seed and
-its number alone, so a resumed run continues as if it had never stopped.
+its number alone, so a resumed run continues as if it had never stopped. `--warm` begins a new run,
+with another seed, from shipped weights instead of noise.
 """
 
 import argparse
@@ -17,29 +18,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from training.diffusion.autoencoder import LATENT
 from training.diffusion.data import Encoded, Pictures, pictures
 from training.diffusion.ship import ship
 from training.diffusion.text import LENGTH, WIDTH, TextEncoder
 from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
 
-CHANNELS = (160, 224)
+CHANNELS = (96, 160, 224)
 DROPOUT = 0.1
 """Share of captions replaced by the empty one, which is the unconditional branch of guidance."""
 
 
 def build() -> UNet2DConditionModel:
-    """An untrained U-Net, about 17 M parameters, text read at both resolutions."""
+    """An untrained U-Net, about 17 M parameters; the two coarser resolutions read the text."""
     return UNet2DConditionModel(
-        sample_size=8,
-        in_channels=8,
-        out_channels=8,
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        sample_size=LATENT[1],
+        in_channels=LATENT[0],
+        out_channels=LATENT[0],
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         block_out_channels=CHANNELS,
         layers_per_block=1,
         cross_attention_dim=WIDTH,
-        attention_head_dim=(5, 7),  # diffusers means the number of heads; each is 32 wide
+        attention_head_dim=(3, 5, 7),  # diffusers means the number of heads; each is 32 wide
         norm_num_groups=32,
     )
 
@@ -51,7 +53,7 @@ class Examples:
         self._data, self._vae, self._text = data, vae.eval(), text
         count = len(data.captions)
         self.latents = Encoded(
-            data.folder / f"latents-{fingerprint('encoder')}", count, (8, 8, 8), self._encode
+            data.folder / f"latents-{fingerprint('encoder')}", count, LATENT, self._encode
         )
         self.states = Encoded(data.folder / "states", count, (LENGTH, WIDTH), self._read)
         self.empty = text([""])
@@ -74,7 +76,7 @@ class Batches:
         self._examples, self._seed = examples, seed
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, torch.Generator]:
-        """Latents (b, 8, 8, 8), text states (b, 64, 384), and the step's own noise."""
+        """Latents (b, 4, 16, 16), text states (b, 64, 384), and the step's own noise."""
         step, size = key
         per_epoch = len(self._examples.latents) // size
         epoch, place = divmod(step, per_epoch)
@@ -96,7 +98,7 @@ def loss(
 
     Args:
         empty: (1, 64, 384), what replaces a tenth of the text states.
-        latents: (b, 8, 8, 8), standardised.
+        latents: (b, 4, 16, 16), standardised.
         states: (b, 64, 384) text states.
     """
     count = len(latents)
@@ -121,6 +123,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=120_000, help="size of the drawn training set")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--warm", action="store_true", help="begin with the weights in --output")
     parser.add_argument("--output", type=Path, default=MODELS / "unet")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -128,6 +131,8 @@ def main() -> None:
     vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
     torch.manual_seed(args.seed)
     model = build()
+    if args.warm:
+        model.load_state_dict(UNet2DConditionModel.from_pretrained(args.output).state_dict())
     model.set_attn_processor(AttnProcessor())  # torch's fused one is slow backwards on a CPU
     fit = Fit(model, CHECKPOINTS / f"unet-{args.seed}.pt", 0.01, args.resume)
     examples, scheduler = (

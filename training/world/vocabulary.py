@@ -1,6 +1,6 @@
 """Every value that an attribute of the world can take.
 
-The vocabulary is small on purpose: a diffusion model with 8x8 latents must learn all of it.
+The vocabulary is small on purpose: a small diffusion model must learn all of it.
 Richness is in the wording (`words.py`), not here. All people are adults.
 """
 
