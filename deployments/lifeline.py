@@ -15,45 +15,57 @@ from contextlib import contextmanager
 VARIABLE = "SAFELIGHT_LIFELINE"
 
 WATCH = """
-import glob, os, signal, sys
+import glob, os, signal, sys, time
 sys.stdin.buffer.read()
-for path in glob.glob("/proc/[0-9]*/environ"):
-    try:
-        with open(path, "rb") as file:
-            if sys.argv[1].encode() in file.read().split(b"\\0"):
-                os.kill(int(path.split("/")[2]), signal.SIGKILL)
-    except OSError:
-        pass  # it has ended meanwhile, or is not ours
+for _ in range(200):  # again until none is left: one may have been starting another
+    found = False
+    for path in glob.glob("/proc/[0-9]*/environ"):
+        try:
+            with open(path, "rb") as file:
+                if sys.argv[1].encode() in file.read().split(b"\\0"):
+                    os.kill(int(path.split("/")[2]), signal.SIGKILL)
+                    found = True
+        except OSError:
+            pass  # it has ended meanwhile, or is not ours
+    if not found:
+        break
+    time.sleep(0.05)
 """
 """Runs in a bare interpreter. An environment, unlike a parent's number, survives the parent."""
 
 
 class Lifeline:
-    """Ends the processes that were started under `marking` when we end or `cut` is called."""
+    """Ends the processes that were started with its mark when we end or `cut` is called.
 
-    def __init__(self) -> None:
-        self._mark = uuid.uuid4().hex
+    Attributes:
+        mark: what the environment of such processes holds. `variable` names it; lines of different
+            variables are apart, so that a process may hang on several.
+    """
+
+    def __init__(self, variable: str = VARIABLE) -> None:
+        self._variable, value = variable, uuid.uuid4().hex
+        self.mark = {variable: value}
         # Its own session, so that a Ctrl-C leaves it alive to do its work.
         self._watcher = subprocess.Popen(
-            [sys.executable, "-ISc", WATCH, f"{VARIABLE}={self._mark}"],
+            [sys.executable, "-ISc", WATCH, f"{variable}={value}"],
             stdin=subprocess.PIPE,
             start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name != VARIABLE},
+            env={name: value for name, value in os.environ.items() if name != variable},
         )
 
     @contextmanager
     def marking(self) -> Iterator[None]:
         """Processes started inside, and their descendants, hang on the line."""
-        before = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = self._mark
+        before = os.environ.get(self._variable)
+        os.environ.update(self.mark)
         try:
             yield
         finally:
             if before is None:
-                del os.environ[VARIABLE]
+                del os.environ[self._variable]
             else:
-                os.environ[VARIABLE] = before
+                os.environ[self._variable] = before
 
     def cut(self) -> None:
-        """Kills what hangs on the line; returns when that is done. Harmless the second time."""
+        """Kills what hangs on the line; returns when that is gone. Harmless the second time."""
         self._watcher.communicate()

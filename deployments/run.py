@@ -18,63 +18,35 @@ import threading
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 
 from deployments.errors import ConfigurationError
+from deployments.lifeline import Lifeline
 from deployments.serve_config import read_serve_config
 
 MARK = "SAFELIGHT_RUN"
 """Environment variable that all processes of one run inherit, so that none is overlooked."""
+RAY = {
+    # vLLM's engine is a child of its replica; the raylet ends it when the replica is gone.
+    "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
+    # Ray makes its workers yield to everything else (15), the proxy and health checks too.
+    "RAY_worker_niceness": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray and vLLM rename their processes; without this, over the environment and our mark.
+    "SPT_NOENV": "1",
+}
+"""Environment of every Ray cluster that is started here."""
 STOP_SECONDS = 40.0
-KILL_SECONDS = 10.0
 START_SECONDS = 900.0
-
-
-class Family:
-    """All processes that inherit one mark, and the environment that gives it to them.
-
-    `extra` is added to this process's own environment.
-    """
-
-    def __init__(self, extra: Mapping[str, str]) -> None:
-        self._mark = uuid.uuid4().hex
-        self.environment = {
-            **os.environ,
-            # vLLM's engine is a child of its replica; the raylet ends it when the replica is gone.
-            "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
-            # Ray makes its workers yield to everything else (15), the proxy and health checks too.
-            "RAY_worker_niceness": "0",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            # Ray and vLLM rename their processes; without this, over the environment and our mark.
-            "SPT_NOENV": "1",
-            **extra,
-            MARK: self._mark,
-        }
-
-    def processes(self) -> Iterator[psutil.Process]:
-        """Every live one, daemons of Ray and vLLM's engines included."""
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == self._mark:
-                    yield process
-            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-                continue
-
-    def end(self) -> None:
-        """Kills what is left, and waits for it to be gone."""
-        left = list(self.processes())
-        for process in left:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(left, KILL_SECONDS)
 
 
 class Service:
     """One `serve run` and everything it started. A context manager: leaving it ends them all.
+
+    They also end, by force, when this process is killed.
 
     `environment` is added to this process's own; Ray's cluster is always a new, local one.
 
@@ -86,14 +58,14 @@ class Service:
         self._config = config
         options = read_serve_config(config).get("http_options", {})
         self.url = f"http://127.0.0.1:{options.get('port', 8000)}"
-        self._family = Family({"RAY_ADDRESS": "local", **(environment or {})})
+        self._lifeline = Lifeline(MARK)
+        self._environment = {**RAY, "RAY_ADDRESS": "local", **(environment or {})}
 
     def __enter__(self) -> "Service":
         command = [str(Path(sys.executable).parent / "serve"), "run", str(self._config)]
+        environment = {**os.environ, **self._environment, **self._lifeline.mark}
         # Its own session, so that a Ctrl-C reaches it once, from us.
-        self._process = subprocess.Popen(
-            command, env=self._family.environment, start_new_session=True
-        )
+        self._process = subprocess.Popen(command, env=environment, start_new_session=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,7 +75,7 @@ class Service:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        self._family.end()
+        self._lifeline.cut()
 
     def wait_until_ready(self, stop: threading.Event, timeout: float = START_SECONDS) -> bool:
         """Whether every deployment came up before `stop` was set.
@@ -131,7 +103,12 @@ class Service:
 
     def processes(self) -> Iterator[psutil.Process]:
         """Every live process of this run, daemons of Ray and vLLM's engines included."""
-        return self._family.processes()
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self._lifeline.mark[MARK]:
+                    yield process
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
 
 
 def _readiness(url: str) -> str:

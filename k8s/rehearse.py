@@ -24,7 +24,8 @@ import httpx
 import ray
 import yaml
 
-from deployments.run import Family
+from deployments.lifeline import Lifeline
+from deployments.run import MARK, RAY
 from k8s.render import CONFIGS, OVERLAYS, PATCH
 
 ROOT = CONFIGS.parent
@@ -59,7 +60,8 @@ def with_models(config: dict[str, Any], name: str) -> dict[str, Any]:
 @contextmanager
 def head(cpus: int, gpus: int) -> Iterator[str]:
     """A Ray cluster of one node; the address of its dashboard."""
-    family = Family({"PYTHONPATH": str(ROOT)})
+    lifeline = Lifeline(MARK)
+    environment = {**os.environ, **RAY, "PYTHONPATH": str(ROOT), **lifeline.mark}
     command = [
         str(Path(sys.executable).parent / "ray"), "start", "--head", "--block",
         f"--port={GCS_PORT}", f"--dashboard-port={DASHBOARD_PORT}",
@@ -69,12 +71,12 @@ def head(cpus: int, gpus: int) -> Iterator[str]:
     log.parent.mkdir(exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         subprocess.Popen(
-            command, cwd=ROOT, env=family.environment, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
         try:
             yield f"http://127.0.0.1:{DASHBOARD_PORT}"
         finally:
-            family.end()
+            lifeline.cut()
 
 
 def put(client: httpx.Client, config: dict[str, Any]) -> None:

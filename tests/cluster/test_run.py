@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,19 +39,31 @@ def serving(config: Path) -> Iterator[subprocess.Popen]:
         process.wait(60)
 
 
-def descendants(process: subprocess.Popen) -> set[int]:
-    return {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def descendants(process: subprocess.Popen) -> set[psutil.Process]:
+    return set(psutil.Process(process.pid).children(recursive=True))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_every_process_within_a_minute(serving, number):
     started = descendants(serving)
     assert len(started) > 5  # Ray's daemons, the proxy, the replica and its child
-    began = time.monotonic()
     serving.send_signal(number)
     assert serving.wait(60) == 0
-    assert time.monotonic() - began < 60
-    assert [pid for pid in started if psutil.pid_exists(pid)] == []
+    # What was killed at the end may take a moment to be taken off the list.
+    wait_until(lambda: not any(map(alive, started)), 5, "all that it started ends")
+
+
+def test_even_when_it_is_killed_nothing_is_left(serving):
+    started = descendants(serving)
+    serving.kill()
+    wait_until(lambda: not any(map(alive, started)), 30, "all that it started ends")
 
 
 def test_killed_replica_takes_its_children_along_and_comes_back(serving, config):
@@ -72,7 +83,9 @@ def test_killed_replica_takes_its_children_along_and_comes_back(serving, config)
 
 def test_every_process_carries_the_mark(serving):
     children = psutil.Process(serving.pid).children(recursive=True)
-    assert [child.cmdline() for child in children if MARK not in child.environ()] == []
+    without = [child.cmdline() for child in children if MARK not in child.environ()]
+    # The watcher, which ends all others, is told the mark instead.
+    assert [MARK in line[-1] for line in without] == [True]
 
 
 def test_misspelt_configuration_is_refused_at_once(config):
