@@ -1,13 +1,15 @@
 """The HTTP edge: routes. Each decision is logged once, before its answer leaves."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from deployments.contracts import Safety
+from deployments.contracts import Safety, StageRecord
 from deployments.errors import SafelightError
 from deployments.gateway.config import GatewayConfig
 from deployments.gateway.endpoints import Decider, Endpoints, Exchange
@@ -52,6 +54,13 @@ def create_app(
                 body = await read_bounded(request, config.max_body_bytes, config.body_timeout_s)
                 reply = await endpoint(parse_json(body), exchange)
                 response = reply.render()
+        except asyncio.CancelledError:  # the client hung up: accounted for all the same
+            exchange.trace.stage(
+                StageRecord(stage="gateway", action="abandoned", why="the client hung up")
+            )
+            with suppress(SafelightError):  # nobody is left to be told
+                audit.write(exchange.trace.safety("unavailable"), exchange.prompt)
+            raise
         except Exception as error:
             reply = failure_reply(error, exchange.trace)
             response = reply.render()

@@ -1,5 +1,6 @@
 """Every failure has OpenAI's error form and its trace; nothing leaves that should not."""
 
+import asyncio
 import logging
 
 import openai
@@ -45,6 +46,24 @@ async def test_block_says_what_was_flagged_and_how_to_quote_it(http, walk):
     assert message.endswith(f"{safety['request_id']}. safety_violations=[violence]")
     assert safety["decision"] == "blocked"
     assert [stage["stage"] for stage in safety["stages"]] == ["guard"]
+
+
+async def test_request_that_is_abandoned_is_accounted_for(http, walk, audit, monkeypatch):
+    begun = asyncio.Event()
+
+    async def never(job, trace):
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(walk, "generate", never)
+    request = asyncio.create_task(http.post(URL, json=ASKED))
+    await begun.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    ((safety, prompt),) = audit.lines
+    assert (safety.decision, prompt) == ("unavailable", ASKED["prompt"])
+    assert [(stage.stage, stage.action) for stage in safety.stages] == [("gateway", "abandoned")]
 
 
 async def test_refused_pictures_are_told_apart_from_a_blocked_prompt(http, walk):
