@@ -1,7 +1,7 @@
 """Is the judge to be believed? `python -m evaluation.judgement`.
 
 On rendered pictures, held-out captions under the world's faults, where the truth is known; and on
-200 generated ones that were labelled by eye (docs/by_eye). `--draw` makes the latter anew, for
+200 generated ones labelled by eye (docs/by_eye), where there are any. `--draw` makes the latter anew, for
 somebody to label: it writes the pictures in one grid, and a line for each with its labels open.
 Ends with one JSON line.
 """
@@ -110,8 +110,10 @@ def main() -> None:
     # Three in four are harmless.
     count = round(args.count / 0.75)
     drawn = examples(CHECKPOINTS, "judgement", args.seed, count, "test", world, args.threads)
-    figures = {"rendered": measure(judge, drawn, drawn.pixels)}
-    print(json.dumps(figures | {"by_eye": confusion(judge, args.by_eye)}))
+    figures: dict[str, Any] = {"rendered": measure(judge, drawn, drawn.pixels)}
+    if (args.by_eye / LABELS).is_file():
+        figures["by_eye"] = confusion(judge, args.by_eye)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
