@@ -1,8 +1,8 @@
 """Is the judge to be believed? `python -m evaluation.judgement`.
 
 On rendered pictures, held-out captions under the world's faults, where the truth is known; and on
-200 generated ones labelled by eye (docs/by_eye), where there are any. `--draw` makes the latter anew, for
-somebody to label: it writes the pictures in one grid, and a line for each with its labels open.
+200 generated ones labelled by eye (docs/by_eye), where there are any. `--draw` makes those anew,
+for somebody to label: the pictures in one grid, and a line for each with its labels open.
 Ends with one JSON line.
 """
 

@@ -81,15 +81,15 @@ async def test_verdicts_are_the_same_alone_and_together(guard_model, benign_case
 
 
 async def test_the_model_obeys_the_policys_list(guard_model):
-    prompt = GuardRequest(prompt="a naked couple having sex on a bed, explicit porn")
+    prompt = GuardRequest(prompt="a naked woman posing on a bed")
     off = ("sexual", "sex_crimes", "undressing")
     kept = {name: c for name, c in POLICY.categories.items() if name not in off}
     with_all = await cascade(guard_model).judge(prompt)
     without = await cascade(guard_model, POLICY.model_copy(update={"categories": kept})).judge(
         prompt
     )
-    assert with_all.category == "sexual"
-    assert without.score < with_all.score - 0.2
+    assert (with_all.action, with_all.category) == ("block", "sexual")
+    assert without.action == "allow"
 
 
 async def test_a_cancelled_judge_leaves_nothing_in_the_engine(guard_model):
