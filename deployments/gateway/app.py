@@ -54,10 +54,9 @@ def create_app(
                 body = await read_bounded(request, config.max_body_bytes, config.body_timeout_s)
                 reply = await endpoint(parse_json(body), exchange)
                 response = reply.render()
-        except asyncio.CancelledError:  # the client hung up: accounted for all the same
-            exchange.trace.stage(
-                StageRecord(stage="gateway", action="abandoned", why="the client hung up")
-            )
+        except asyncio.CancelledError:  # accounted for all the same
+            why = "the client hung up, or the gateway is stopping"
+            exchange.trace.stage(StageRecord(stage="gateway", action="abandoned", why=why))
             with suppress(SafelightError):  # nobody is left to be told
                 audit.write(exchange.trace.safety("unavailable"), exchange.prompt)
             raise

@@ -23,8 +23,7 @@ from training.loop import CHECKPOINTS, MODELS, Schedule
 
 CHANNELS = (32, 32, 96)
 LATENT = (4, SIZE // 2 ** (len(CHANNELS) - 1), SIZE // 2 ** (len(CHANNELS) - 1))
-"""Shape of a picture's latent. As many numbers in 8x8 cells of 16 channels, or half of them, lost
-the emblems, of a few pixels each, in the same time of training."""
+"""Shape of a picture's latent. 8x8 cells of 8 channels lost the emblems, of a few pixels each."""
 EDGE_WEIGHT = 1.0
 KL_WEIGHT = 5e-4
 
