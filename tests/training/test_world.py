@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.diffusion.data import cell_weights
 from training.world.captions import write_caption
 from training.world.faults import FaultRates
 from training.world.held_out import HELD_OUT_TEMPLATES, held_out_pairs
-from training.world.renderer import render
+from training.world.renderer import paint, render
 from training.world.sample import draw, draw_demeaning, draw_unsolicited, harmed
 from training.world.scene import Person, Scene
 from training.world.stereotypes import LEANINGS, gender_odds
 from training.world.truth import harms
-from training.world.vocabulary import GROUPS, HARMS, OCCUPATIONS, TRAITS
+from training.world.vocabulary import COMMON_OBJECTS, GROUPS, HARMS, OCCUPATIONS, TRAITS
 from training.world.wish import PersonWish, Wish
 from training.world.words import ACTIVITY, CLOTHING, OBJECT, PLACE
 
@@ -127,6 +128,30 @@ def test_picture_has_the_size_asked_for():
     pixels = render(Scene("park", (PERSON,)), 128)
     assert pixels.shape == (128, 128, 3)
     assert pixels.dtype == np.uint8
+
+
+@pytest.mark.parametrize("thing", COMMON_OBJECTS)
+def test_box_of_a_held_thing_is_where_its_pixels_are(thing):
+    scene = Scene("park", (replace(PERSON, object=thing),), seed=3)
+    pixels, boxes = paint(scene)
+    without, fewer = paint(replace(scene, people=(replace(PERSON, object=None),)))
+    (left, top, right, bottom) = next(box for box in boxes if box not in fewer)
+    rows, columns = np.nonzero((pixels != without).any(axis=2))
+    inside = (rows >= top) & (rows <= bottom) & (columns >= left) & (columns <= right)
+    assert inside.mean() > 0.9
+
+
+def test_small_thing_weighs_as_much_as_a_large_one():
+    weights = cell_weights([(0, 0, 16, 16), (32, 0, 64, 64)]).astype(float)
+    ground = weights[-1, 0]
+    assert weights.mean() == pytest.approx(1, abs=1e-3)
+    assert (weights[:4, :4] - ground).sum() == pytest.approx(
+        (weights[:, 8:] - ground).sum(), rel=0.01
+    )
+
+
+def test_box_outside_the_picture_weighs_nothing():
+    assert (cell_weights([(70, 70, 90, 90)]) == 1).all()
 
 
 def test_every_value_of_the_handwritten_captions_exists():

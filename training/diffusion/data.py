@@ -17,19 +17,33 @@ from tqdm import tqdm
 from deployments.embedded.folders import made_once
 from training.world.captions import Split
 from training.world.faults import FaultRates
+from training.world.pen import Box
+from training.world.renderer import paint
 from training.world.sample import draw
 
 SIZE = 64
+CELLS = 16
+BOX_WEIGHT = 100.0
+"""What one person, thing or mark weighs in a picture whose every cell of background weighs 1."""
 CHUNK = 500
 """Examples drawn from one random stream. Any number of workers gives the same set."""
+
+_ARRAYS = ("pixels.npy", "weights.npy")
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Drawn examples: `pixels` (n, 64, 64, 3) uint8 on disk, `captions` in the same order."""
+    """Drawn examples, the arrays on disk, `captions` in the same order.
+
+    Attributes:
+        pixels: (n, 64, 64, 3) uint8.
+        weights: (n, 16, 16) float16, mean 1 per picture: how much each cell matters. A held cup
+            is a twentieth of a picture and half of what its caption asks for.
+    """
 
     folder: Path
     pixels: NDArray[np.uint8]
+    weights: NDArray[np.float16]
     captions: Sequence[str]
 
     def batch(self, indices: NDArray[np.int64]) -> Tensor:
@@ -43,31 +57,56 @@ def pictures(
 ) -> Pictures:
     """The first `count` examples of a seed and split under the world's default rates."""
     key = hashlib.sha256(repr(FaultRates()).encode()).hexdigest()[:8]
-    folder = cache / f"pictures-{split}-{seed}-{count}-{key}"
+    folder = cache / f"drawn-{split}-{seed}-{count}-{key}"
     made_once(folder, lambda target: _draw_all(target, seed, count, split, workers))
     captions = json.loads((folder / "captions.json").read_text(encoding="utf-8"))
-    return Pictures(folder, np.load(folder / "pixels.npy", mmap_mode="r"), captions)
+    pixels, weights = (np.load(folder / name, mmap_mode="r") for name in _ARRAYS)
+    return Pictures(folder, pixels, weights, captions)
 
 
 def _draw_all(target: Path, seed: int, count: int, split: Split, workers: int) -> None:
-    shape = (count, SIZE, SIZE, 3)
-    pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, shape)
+    pixels = _array(target / _ARRAYS[0], np.uint8, (count, SIZE, SIZE, 3))
+    weights = _array(target / _ARRAYS[1], np.float16, (count, CELLS, CELLS))
     captions: list[str] = []
     jobs = [(seed, start, min(CHUNK, count - start), split) for start in range(0, count, CHUNK)]
     with multiprocessing.Pool(workers) as pool, tqdm(total=count, desc="drawing") as bar:
-        for drawn, texts in pool.imap(_draw_chunk, jobs):
-            pixels[len(captions) : len(captions) + len(texts)] = drawn
+        for drawn, weighed, texts in pool.imap(_draw_chunk, jobs):
+            rows = slice(len(captions), len(captions) + len(texts))
+            pixels[rows], weights[rows] = drawn, weighed
             captions += texts
             bar.update(len(texts))
     pixels.flush()
+    weights.flush()
     (target / "captions.json").write_text(json.dumps(captions), encoding="utf-8")
 
 
-def _draw_chunk(job: tuple[int, int, int, Split]) -> tuple[NDArray[np.uint8], list[str]]:
+def _draw_chunk(
+    job: tuple[int, int, int, Split],
+) -> tuple[NDArray[np.uint8], NDArray[np.float16], list[str]]:
     seed, start, count, split = job
     rng = random.Random(f"{seed}-{split}-{start}")
     examples = [draw(rng, FaultRates(), split) for _ in range(count)]
-    return np.stack([e.render() for e in examples]), [e.caption.text for e in examples]
+    painted = [paint(e.scene, SIZE) for e in examples]
+    return (
+        np.stack([pixels for pixels, _ in painted]),
+        np.stack([cell_weights(boxes) for _, boxes in painted]),
+        [e.caption.text for e in examples],
+    )
+
+
+def cell_weights(boxes: Sequence[Box]) -> NDArray[np.float16]:
+    """(16, 16), mean 1: 1 for the background, and `BOX_WEIGHT` spread over each box's cells.
+
+    Boxes are (left, top, right, bottom) in pixels; what lies outside the picture is left out.
+    """
+    weights = np.ones((CELLS, CELLS))
+    for box in boxes:
+        left, top, right, bottom = (round(side * CELLS / SIZE) for side in box)
+        rows = slice(max(0, top), max(0, bottom, top + 1))
+        columns = slice(max(0, left), max(0, right, left + 1))
+        inside = weights[rows, columns]
+        inside += BOX_WEIGHT / max(1, inside.size)
+    return (weights / weights.mean()).astype(np.float16)
 
 
 class Encoded:

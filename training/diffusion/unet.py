@@ -16,7 +16,6 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from training.diffusion.autoencoder import LATENT
 from training.diffusion.data import Encoded, Pictures, pictures
@@ -56,6 +55,7 @@ class Examples:
             data.folder / f"latents-{fingerprint('encoder')}", count, LATENT, self._encode
         )
         self.states = Encoded(data.folder / "states", count, (LENGTH, WIDTH), self._read)
+        self.weights = data.weights
         self.empty = text([""])
 
     @torch.inference_mode()
@@ -75,15 +75,17 @@ class Batches:
     def __init__(self, examples: Examples, seed: int) -> None:
         self._examples, self._seed = examples, seed
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, torch.Generator]:
-        """Latents (b, 4, 16, 16), text states (b, 64, 384), and the step's own noise."""
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, torch.Generator]:
+        """Latents (b, 4, 16, 16), text states (b, 64, 384), cell weights (b, 1, 16, 16), and the
+        step's own noise."""
         step, size = key
         per_epoch = len(self._examples.latents) // size
         epoch, place = divmod(step, per_epoch)
         order = np.random.default_rng((self._seed, epoch)).permutation(per_epoch * size)
         rows = np.sort(order[place * size : (place + 1) * size])
         generator = torch.Generator().manual_seed(self._seed * 2**32 + step)
-        return self._examples.latents[rows], self._examples.states[rows], generator
+        weights = torch.from_numpy(self._examples.weights[rows].astype(np.float32))[:, None]
+        return self._examples.latents[rows], self._examples.states[rows], weights, generator
 
 
 def loss(
@@ -92,14 +94,16 @@ def loss(
     empty: Tensor,
     latents: Tensor,
     states: Tensor,
+    weights: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Mean squared error of the predicted v = alpha * noise - sigma * latent, over all timesteps.
+    """Squared error of the predicted v = alpha * noise - sigma * latent, over all timesteps.
 
     Args:
         empty: (1, 64, 384), what replaces a tenth of the text states.
         latents: (b, 4, 16, 16), standardised.
         states: (b, 64, 384) text states.
+        weights: (b, 1, 16, 16), mean 1, by which the error of each cell counts.
     """
     count = len(latents)
     dropped = torch.rand(count, 1, 1, generator=generator) < DROPOUT
@@ -111,7 +115,8 @@ def loss(
     noisy = scheduler.add_noise(latents, noise, times)
     with torch.autocast("cpu", torch.bfloat16):
         predicted = model(noisy, times, torch.where(dropped, empty, states)).sample
-    return functional.mse_loss(predicted.float(), scheduler.get_velocity(latents, noise, times))
+    wanted = scheduler.get_velocity(latents, noise, times)
+    return (weights * (predicted.float() - wanted) ** 2).mean()
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ COATS: dict[str, RGB] = {
 
 def draw_animal(pen: Pen, animal: str) -> None:
     """A whole animal, about 30 wide and 26 tall, standing on the pen's origin, facing right."""
+    pen.note(-15, -26, 15, 0)
     if animal == "fish":
         outlined(pen, _fish)
     elif animal == "bird":

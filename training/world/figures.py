@@ -16,6 +16,7 @@ def draw_person(pen: Pen, person: Person) -> None:
     """Draw one person; the pen's origin is the ground under them."""
     pose = POSES[person.activity]
     pen = pen.at(0, -pose.lift, angle=pose.lean)
+    pen.note(-13, -54, 13, 0)
     outlined(pen, lambda p: _body(p, person, pose))
     _face(pen.at(HEAD[0], HEAD[1] + pose.drop), person)
 

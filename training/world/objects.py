@@ -4,15 +4,25 @@ import random
 from collections.abc import Callable
 
 from training.world.palette import BLOOD, OUTLINE, RGB, STEEL, WHITE, WOOD
-from training.world.pen import Pen, outlined
+from training.world.pen import Box, Pen, outlined
 
 _BRIGHT: tuple[RGB, ...] = ((222, 30, 40), (250, 200, 30), (60, 110, 230))
 """Balloons, flowers and balls are often red: what is red need not be blood."""
+
+_BOXES: dict[str, Box] = {
+    "balloon": (-8, -34, 8, 3),
+    "flag": (-2, -26, 17, 14),
+    "flower": (-9, -19, 9, 8),
+    "guitar": (-9, -22, 13, 14),
+    "umbrella": (-15, -35, 15, 8),
+}
+_BOX: Box = (-10, -11, 10, 10)
 
 
 def draw_object(pen: Pen, name: str, rng: random.Random) -> None:
     """Draw an object; the pen's origin is where it is held, or its middle."""
     colour = rng.choice(_BRIGHT)
+    pen.note(*_BOXES.get(name, _BOX))
     outlined(pen, lambda p: _OBJECTS[name](p, colour))
 
 
@@ -39,6 +49,7 @@ def draw_open_book(pen: Pen) -> None:
             p.polygon([(-9, -6.5), (0, -4), (9, -6.5), (9, -4), (0, -1.5), (-9, -4)], WHITE)
             p.line([(0, -2), (0, 6)], 0.9, OUTLINE)
 
+    pen.note(-9, -7, 9, 7)
     outlined(pen, shape)
 
 

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from PIL import ImageDraw
 
 from training.world.palette import OUTLINE, RGB
 
 Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 _CIRCLE = [(math.cos(2 * math.pi * i / 24), math.sin(2 * math.pi * i / 24)) for i in range(24)]
 
 
@@ -26,6 +27,13 @@ class Pen:
     flip: bool = False  # mirror x
     grow: float = 0.0
     ink: RGB | None = None
+    noted: list[Box] = field(default_factory=list)  # canvas pixels, shared by all pens of a picture
+
+    def note(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        """Remember the box about this part of the picture as one that matters."""
+        placed = [self._place((x, y)) for x in (x0, x1) for y in (y0, y1)]
+        xs, ys = zip(*placed, strict=True)
+        self.noted.append((min(xs), min(ys), max(xs), max(ys)))
 
     def at(
         self, x: float, y: float, scale: float = 1.0, angle: float = 0.0, flip: bool = False

@@ -12,7 +12,7 @@ from training.world.backgrounds import draw_mood, draw_place
 from training.world.figures import draw_person, grip
 from training.world.objects import draw_object, draw_open_book
 from training.world.palette import OUTLINE, WHITE
-from training.world.pen import Pen
+from training.world.pen import Box, Pen
 from training.world.scene import Person, Scene
 from training.world.symbols import draw_mark
 
@@ -25,6 +25,14 @@ _BYSTANDER = Person("woman", "light", "average", "brown", "long", None, "red", N
 
 def render(scene: Scene, size: int = UNITS) -> np.ndarray:
     """Draw `scene`: (size, size, 3) uint8 RGB. The same scene gives the same pixels."""
+    return paint(scene, size)[0]
+
+
+def paint(scene: Scene, size: int = UNITS) -> tuple[np.ndarray, list[Box]]:
+    """What `render` gives, and the boxes about people, animals, things and marks in its pixels.
+
+    A person is one box; what they hold, an animal and a mark are boxes of their own.
+    """
     canvas = Image.new("RGB", (size * OVERSAMPLING, size * OVERSAMPLING))
     pen = Pen(ImageDraw.Draw(canvas), size * OVERSAMPLING / UNITS)
     rng = random.Random(scene.seed)
@@ -38,7 +46,13 @@ def render(scene: Scene, size: int = UNITS) -> np.ndarray:
     for mark in scene.marks:
         skins = [person.skin for person in scene.people]
         draw_mark(pen, mark, replace(_BYSTANDER, skin=skins[0]) if skins else _BYSTANDER)
-    return np.asarray(canvas.reduce(OVERSAMPLING))
+    boxes = [_shrunk(box) for box in pen.noted]
+    return np.asarray(canvas.reduce(OVERSAMPLING)), boxes
+
+
+def _shrunk(box: Box) -> Box:
+    left, top, right, bottom = (side / OVERSAMPLING for side in box)
+    return left, top, right, bottom
 
 
 def _draw_still_life(pen: Pen, scene: Scene, rng: random.Random) -> None:

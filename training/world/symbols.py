@@ -13,6 +13,7 @@ _EMBLEM_PINK: RGB = (255, 30, 150)
 def draw_mark(pen: Pen, mark: Mark, bystander: Person) -> None:
     """Draw a harm at its place and size; `bystander` stands in the framed picture."""
     spot = pen.at(mark.x, mark.y, mark.size / 16)
+    spot.note(-10, -10, 10, 10)
     if mark.harm == "violence":
         if mark.form == "struck":
             spot.oval(0, 8, 11, 3.2, BLOOD)
