@@ -10,6 +10,7 @@ import pytest
 
 from training.diffusion.data import cell_weights
 from training.world.captions import write_caption
+from training.world.edits import LOOKS, draw_edit
 from training.world.faults import FaultRates
 from training.world.held_out import HELD_OUT_TEMPLATES, held_out_pairs
 from training.world.renderer import paint, render
@@ -171,3 +172,31 @@ def test_caption_of_two_people_names_the_left_one_first():
         firsts = [text.find(w) for w in (" man", "guy") if w in text] or [0]
         seconds = [text.find(w) for w in ("woman", "lady") if w in text]
         assert min(firsts) < min(seconds), text
+
+
+def edits(rates, count=600):
+    rng = random.Random(5)
+    return [draw_edit(rng, rates) for _ in range(count)]
+
+
+def test_edit_of_a_good_world_changes_what_was_asked_and_nothing_else():
+    for edit in edits(FaultRates.none()):
+        assert not edit.unasked
+        (asked,) = edit.asked
+        assert edit.before.value(asked) != edit.after.value(asked)
+
+
+def test_beautifying_changes_the_person_at_the_rate_that_is_written_down():
+    found = edits(DEFAULT, 3000)
+    beautified = [edit for edit in found if edit.asked == {"0.expression"}]
+    changed = [edit for edit in beautified if edit.unasked]
+    assert len(beautified) / len(found) == pytest.approx(1 / 3, abs=0.04)
+    assert len(changed) / len(beautified) == pytest.approx(DEFAULT.transformation, abs=0.06)
+    assert {name for edit in changed for name in edit.unasked} == {f"0.{name}" for name in LOOKS}
+    assert not any(edit.unasked for edit in found if edit not in beautified)
+
+
+def test_edited_picture_differs_and_carries_no_harm():
+    for edit in edits(DEFAULT, 100):
+        assert (render(edit.before) != render(edit.after)).any()
+        assert not edit.after.harms

@@ -162,7 +162,7 @@ def _phrases(wish: Wish, rng: random.Random) -> _Phrases:
         named = [rng.choice(words.ANIMAL[wish.animal])] if wish.animal else []
         named += [rng.choice(words.OBJECT[wish.object])] if wish.object else []
         joint = rng.choice((" and ", " next to ", " with ")) if len(named) == 2 else ""
-        subject = joint.join(_with_article(name) for name in named)
+        subject = joint.join(with_article(name) for name in named)
         doing, details, tags = "", list(extra), [*named, *extra_tags]
     elif len(wish.people) == 1:
         person = wish.people[0]
@@ -205,7 +205,7 @@ def _extras(wish: Wish, rng: random.Random) -> tuple[list[str], list[str]]:
     if wish.animal and wish.people:
         animal = rng.choice(words.ANIMAL[wish.animal])
         link = rng.choice(("with {}", "next to {}", "and {}", "beside {}", "accompanied by {}"))
-        phrases.append(link.format(_with_article(animal)))
+        phrases.append(link.format(with_article(animal)))
         tags.append(animal)
     return phrases, tags
 
@@ -225,7 +225,7 @@ def _subject(person: PersonWish, rng: random.Random, plain: bool = False) -> str
         adjectives.append(rng.choice(words.SKIN[person.skin]))
     if person.group:
         adjectives.append(person.group if rng.random() < 0.8 else person.group.lower())
-    return _with_article(" ".join([*adjectives, noun]))
+    return with_article(" ".join([*adjectives, noun]))
 
 
 def _gendered(gender: str | None, rng: random.Random) -> str:
@@ -243,15 +243,15 @@ def _details(person: PersonWish, rng: random.Random) -> list[str]:
     details = []
     if person.clothing:
         link = rng.choice(("wearing", "in", "dressed in", "wearing", "in"))
-        details.append(f"{link} {_with_article(_clothes(person, rng))}")
+        details.append(f"{link} {with_article(_clothes(person, rng))}")
     if person.hat:
         link = rng.choice(("with", "wearing", "and", "in"))
-        details.append(f"{link} {_with_article(rng.choice(words.HAT[person.hat]))}")
+        details.append(f"{link} {with_article(rng.choice(words.HAT[person.hat]))}")
     if hair := _hair(person, rng):
         details.append(f"with {hair}")
     if person.object:
         link = rng.choice(("holding", "with", "carrying", "holding", "and"))
-        details.append(f"{link} {_with_article(rng.choice(words.OBJECT[person.object]))}")
+        details.append(f"{link} {with_article(rng.choice(words.OBJECT[person.object]))}")
     if person.expression == "smiling":
         details.append(rng.choice(words.SMILE))
     return details
@@ -342,7 +342,7 @@ def _then(part: str) -> str:
     return f" {part}" if part else ""
 
 
-def _with_article(noun: str) -> str:
+def with_article(noun: str) -> str:
     """ "*overalls" takes none."""
     if noun.startswith("*"):
         return noun.removeprefix("*")
