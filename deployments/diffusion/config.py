@@ -35,10 +35,14 @@ class Window(Document):
 class HeadSteering(Window):
     """Steering by the gradient of the noise-aware head, and the head as the other one's gate.
 
+    Early in the schedule a head sees little: one with low recall there should not be the gate.
     With `start` equal to `stop` the head steers nothing itself and only says when to stop.
     """
 
     model: str = Field(min_length=1, description="folder of the head, or `embedded:head`")
+    gates: bool = Field(
+        True, description="the concept branch acts only while the head's score is above `target`"
+    )
     target: Score = Field(0.05, gt=0.0, lt=1.0, description="steer while the score is above")
     inner_steps: int = Field(3, ge=1, le=20, description="Polyak steps per denoiser call")
     max_shift: float = Field(

@@ -159,7 +159,7 @@ class Sampler:
                     functools.partial(overheard.asked_again, shown),
                     concept,
                     request.strength,
-                    reader,
+                    reader if head and head.gates else None,
                     head.target if head else 0.0,
                 )
             )

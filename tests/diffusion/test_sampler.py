@@ -224,6 +224,14 @@ def test_a_head_with_an_empty_window_only_says_when_the_concept_branch_stops():
     assert sha(steered(head=gate, concept=CONCEPT, bias=30.0), **changes) != sha(satisfied)
 
 
+def test_a_head_that_gates_nothing_lets_the_concept_branch_act_though_it_sees_no_harm():
+    open_gate = HeadSteering(model="x", target=0.5, gates=False)
+    changes = {"steer": True, "strength": 1.0, "category": "violence"}
+    blind = steered(head=open_gate, concept=CONCEPT, bias=-30.0)
+    assert sha(blind, **changes) == sha(steered(concept=CONCEPT), **changes)
+    assert sha(blind, **changes) != sha(blind)
+
+
 def test_a_clean_trajectory_is_left_exactly_as_it_is():
     sampler = steered(head=HEAD, bias=-30.0)
     generation = sampler.sample(request(steer=True, strength=2.0), Job(4))

@@ -19,7 +19,7 @@ from training.diffusion.text import TextEncoder
 from training.loop import MODELS
 
 STEPS = 20
-GUIDANCE = 3.0
+GUIDANCE = 5.0
 BATCH = 64
 
 

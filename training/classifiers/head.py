@@ -45,7 +45,7 @@ RADIUS = 1.5
 """Of the ball within which latents, about 22 long, are moved against the model."""
 ADVERSARIAL = 0.35
 """Share of a batch that is so moved."""
-EASY = 0.5
+EASY = 0.6
 """Share of the training without the two."""
 ALIGNMENT, ALIGNED = 0.5, 24
 """Weight of the gradient's direction in the loss, and rows of a batch in which it is looked at."""
