@@ -54,7 +54,7 @@ def row(studio: Studio, body: dict[str, Any], prompt: str, seed: int) -> Row:
     """The answer beside what the bare model draws."""
     before = Image.fromarray(studio.draw(prompt, seed).pixels)
     if "error" in body:
-        return Row(prompt, before, None, body["error"]["message"])
+        return Row(prompt, before, None, body["error"]["message"].partition(" Flagged:")[0])
     data = body["data"][0]
     after = Image.open(io.BytesIO(base64.b64decode(data["b64_json"])))
     flagged = [t["verdict"]["category"] for t in body["safety"]["tries"] if t["verdict"]["flagged"]]

@@ -12,6 +12,7 @@ When every deployment runs, one request is made. Ends with one JSON line.
 import argparse
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -21,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import ray
 import yaml
 
 from deployments.lifeline import Lifeline
@@ -58,10 +58,15 @@ def with_models(config: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def head(cpus: int, gpus: int) -> Iterator[str]:
-    """A Ray cluster of one node; the address of its dashboard."""
+def head(cpus: int, gpus: int) -> Iterator[httpx.Client]:
+    """A Ray cluster of one node, which only this process may use; a client of its dashboard."""
     lifeline = Lifeline(MARK)
+    token = secrets.token_hex(32)
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     environment = {**os.environ, **RAY, "PYTHONPATH": str(ROOT), **lifeline.mark}
+    client = httpx.Client(
+        base_url=f"http://127.0.0.1:{DASHBOARD_PORT}", headers={"Authorization": f"Bearer {token}"}
+    )
     command = [
         str(Path(sys.executable).parent / "ray"), "start", "--head", "--block",
         f"--port={GCS_PORT}", f"--dashboard-port={DASHBOARD_PORT}",
@@ -74,7 +79,8 @@ def head(cpus: int, gpus: int) -> Iterator[str]:
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            yield f"http://127.0.0.1:{DASHBOARD_PORT}"
+            with client:
+                yield client
         finally:
             lifeline.cut()
 
@@ -116,11 +122,11 @@ def running(client: httpx.Client) -> dict[str, Any]:
     raise RuntimeError("the application does not run in time")
 
 
-def used() -> dict[str, float]:
-    """CPUs and GPUs that Ray has given away."""
-    ray.init(f"127.0.0.1:{GCS_PORT}", log_to_driver=False, logging_level="ERROR")
-    total, free = ray.cluster_resources(), ray.available_resources()
-    return {name: round(total.get(name, 0.0) - free.get(name, 0.0), 4) for name in ("CPU", "GPU")}
+def used(client: httpx.Client) -> dict[str, float]:
+    """CPUs and GPUs that Ray has given away, as its autoscaler counts them."""
+    status = client.get("/api/cluster_status").json()["data"]["clusterStatus"]
+    usage = status["loadMetricsReport"]["usage"]
+    return {name: round(usage[name][0], 4) for name in ("CPU", "GPU") if name in usage}
 
 
 def main() -> None:
@@ -134,9 +140,9 @@ def main() -> None:
     if args.models:
         config = with_models(config, args.models)
     port = config["http_options"]["port"]
-    with head(args.cpus, args.gpus) as dashboard, httpx.Client(base_url=dashboard) as client:
-        put(client, config)
-        deployments = running(client)
+    with head(args.cpus, args.gpus) as dashboard:
+        put(dashboard, config)
+        deployments = running(dashboard)
         url = f"http://127.0.0.1:{port}/v1/images/generations"
         answer = httpx.post(url, json=PROMPT, timeout=180)
         found = {
@@ -145,7 +151,7 @@ def main() -> None:
                 name: {"status": d["status"], "replicas": len(d["replicas"])}
                 for name, d in deployments.items()
             },
-            "used": used(),
+            "used": used(dashboard),
             "answer": answer.status_code,
             "decision": answer.json()["safety"]["decision"],
         }
