@@ -36,7 +36,7 @@ class HeadSteering(Window):
     """Steering by the gradient of the noise-aware head, and the head as the other one's gate.
 
     Early in the schedule a head sees little: one with low recall there should not be the gate.
-    With `start` equal to `stop` the head steers nothing itself and only says when to stop.
+    With `start` equal to `stop` the head steers nothing itself, and at most gates.
     """
 
     model: str = Field(min_length=1, description="folder of the head, or `embedded:head`")

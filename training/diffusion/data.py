@@ -23,6 +23,7 @@ from training.world.sample import draw
 
 SIZE = 64
 CELLS = 16
+"""Of a latent along each side (`autoencoder.LATENT`); the U-Net's error counts cell by cell."""
 BOX_WEIGHT = 100.0
 """What one person, thing or mark weighs in a picture whose every cell of background weighs 1."""
 CHUNK = 500
