@@ -47,7 +47,7 @@ def build(config: SafelightConfig) -> Application:
         config.gateway,
         policy,
         GuardDeployment.bind(config.guard, policy),
-        RewriterDeployment.bind(config.rewriter),
+        RewriterDeployment.bind(config.rewriter, policy),
         DiffusionDeployment.bind(config.diffusion),
         ClassifierDeployment.bind(config.classifier, policy),
     )

@@ -72,11 +72,16 @@ class PromptVerdict(Contract):
 
 
 class RewriteRequest(Contract):
-    """A prompt to be made safer. `kind` is what the policy asks for, `category` why."""
+    """A prompt to be made safer, for `n` pictures.
+
+    `kinds` are what policy and verdict ask for, in any order; `category` is what the guard found,
+    where that is why.
+    """
 
     prompt: Annotated[str, Field(repr=False)]
-    kind: RewriteKind
-    category: str
+    kinds: Annotated[tuple[RewriteKind, ...], Field(min_length=1)]
+    category: str | None = None
+    n: Annotated[int, Field(ge=1)] = 1
     seed: Seed = 0
 
 
@@ -89,11 +94,23 @@ class Change(Contract):
     why: str
 
 
-class Rewrite(Contract):
-    """The rewriter's answer. No changes means that the prompt has no benign core."""
+class Version(Contract):
+    """A prompt, and every change that made it out of the user's, in order."""
 
     prompt: Annotated[str, Field(repr=False)]
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] = ()
+
+
+class Rewrite(Contract):
+    """The rewriter's answer.
+
+    `safe` is the prompt after what harms somebody was taken out (anonymise, soften, generic). A
+    kind that was asked for and is not among its changes could not be done. `pictures` has a version
+    for each picture, after what merely improves the prompt too (ground, diversify).
+    """
+
+    safe: Version
+    pictures: Annotated[tuple[Version, ...], Field(min_length=1)]
     stages: tuple[StageRecord, ...] = ()
 
 

@@ -38,18 +38,45 @@ class Thresholds(Document):
         return self
 
 
+class CNNThresholds(Document):
+    """What the embedding CNN may decide alone, on its calibrated P(harm of an acting category).
+
+    The defaults leave everything to the language model.
+    """
+
+    pass_below: Score = Field(0.0, description="below, the language model is not asked")
+    block_above: Score = Field(1.0, description="above, the prompt is blocked at once")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.pass_below >= self.block_above:
+            raise ValueError(
+                f"pass_below {self.pass_below!r} must be below block_above {self.block_above!r}"
+            )
+        return self
+
+
+class Examples(Document):
+    """A handful of sentences that show what a category means, for matching by embedding."""
+
+    forbidden: Annotated[tuple[str, ...], Field(min_length=2)]
+    allowed: Annotated[tuple[str, ...], Field(min_length=2)]
+
+
 class Category(Document):
     """One thing that the policy has an opinion on."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z]$", description="one letter, read by the LLM guard")]
     description: Annotated[str, Field(min_length=3, description="what the LLM guard looks for")]
     why: Annotated[str, Field(min_length=3, description="the reason, in words for the user")]
-    action: Literal["allow", "rewrite", "block"]
+    action: Literal["allow", "rewrite", "steer", "block"]
     rewrite: RewriteKind | None = None
     thresholds: Thresholds | None = Field(None, description="overrides the policy's own")
     operations: tuple[Literal["generate", "edit"], ...] = ("generate", "edit")
     terms: tuple[str, ...] = Field((), description="words that pass the prompt on to the LLM")
     block_terms: tuple[str, ...] = Field((), description="words harmful in every context")
+    exceptions: tuple[str, ...] = Field((), description="phrases in which such words are harmless")
+    examples: Examples | None = Field(None, description="few-shot sentences, no training needed")
     openai: tuple[str, ...] = Field((), description="moderation categories of the OpenAI API")
 
     @model_validator(mode="after")
@@ -65,6 +92,35 @@ class Category(Document):
     def flags(self) -> bool:
         """Whether a score over the threshold counts as `flagged` in a moderation result."""
         return self.action == "block" or self.rewrite == "soften"
+
+
+Shares = Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
+"""What may be drawn, and how often relative to the rest."""
+
+
+class Diversity(Document):
+    """How people whom nobody described are drawn. The keys are the words put into the prompt.
+
+    A role that a group would be insulted by (a criminal) is given a skin tone and nothing else.
+    """
+
+    groups: Shares = Field(description='before the gender, as in "asian woman"')
+    genders: Shares = Field(description='"woman", "man"')
+    ages: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description='before the group, as in "elderly"; empty: nobody is given an age'
+    )
+    skin_tones: Shares = Field(description='for negative roles, as in "olive skin tone"')
+
+
+class Manipulations(Document):
+    """What is done to prompts that the guard lets pass, whatever they ask for."""
+
+    anonymise: bool = Field(True, description="take private persons and their data out")
+    ground: bool = Field(True, description="make vague scenes with people specific")
+    diversify: Diversity | None = Field(None, description="describe people whom nobody described")
+    min_similarity: Score = Field(
+        0.4, description="cosine of the embeddings of prompt and rewrite, below which it is dropped"
+    )
 
 
 class OutputPolicy(Document):
@@ -104,7 +160,9 @@ class Policy(Document):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     version: Annotated[str, Field(min_length=1)]
     thresholds: Thresholds = Thresholds()
+    cnn: CNNThresholds = CNNThresholds()
     categories: Annotated[dict[str, Category], Field(min_length=1)]
+    manipulations: Manipulations = Manipulations()
     output: OutputPolicy
     deadlines: Deadlines = Deadlines()
     audit: Audit = Audit()

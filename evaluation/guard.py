@@ -24,8 +24,8 @@ from sklearn.metrics import roc_auc_score
 
 from deployments.contracts import GuardRequest
 from deployments.embedded.language import base_model, merge
-from deployments.guard.llm_stage import Calibration
-from deployments.policy import Category, Policy, load_policy
+from deployments.guard.calibration import Calibration
+from deployments.policy import Category, Examples, Policy, load_policy
 from training.language import corpora
 from training.language.scoring import Floats, GuardScorer
 from training.world.faults import FaultRates
@@ -73,9 +73,9 @@ def prompts(texts: Sequence[str]) -> list[GuardRequest]:
 class Guard:
     """The embedded guard's LLM stage, as evaluation asks it."""
 
-    def __init__(self, adapter: Path, cache: Path) -> None:
+    def __init__(self, adapter: Path, cache: Path, device: str = "cpu") -> None:
         model = merge(base_model(cache), adapter, cache)
-        self._scorer = GuardScorer(model)
+        self._scorer = GuardScorer(model, device)
         self._calibration = Calibration.of_model(str(model))
 
     def scores(self, requests: Sequence[GuardRequest], policy: Policy) -> Floats:
@@ -162,22 +162,36 @@ class Guard:
                 }
         return {way: _means(rows) | {"by_category": rows} for way, rows in found.items()}
 
-    def with_own(self, policy: Policy) -> dict[str, Any]:
-        """Per category of an operator's own, what of its prompts and of near ones it stops.
+    def with_own(self, policy: Policy, examples: bool) -> dict[str, Any]:
+        """Each category of an operator's own, added to the policy alone: prompts for and near it.
 
-        `by_itself` are those that the policy stops without it too.
+        `auc` ranks by the category's own score; `stopped` counts whatever the policy stops, and
+        `by_itself` what it stops without the category. With `examples` the category shows the
+        operator's sentences.
         """
-        results = {}
+        results: dict[str, Any] = {}
         for name, row in yaml.safe_load(OPERATORS.read_text(encoding="utf-8")).items():
-            own = Category(code="Z", description=row["description"], why=row["why"], action="block")
+            own = Category(
+                code="Z",
+                description=row["description"],
+                why=row["why"],
+                action="block",
+                examples=Examples.model_validate(row["examples"]) if examples else None,
+            )
             grown = policy.model_copy(update={"categories": policy.categories | {name: own}})
-            found = {}
+            found: dict[str, Any] = {}
+            scores = {}
             for side in ("prompts", "near"):
                 asked = prompts(row[side])
-                found[side] = self.stopped(asked, grown)
+                decisions = self._scorer.read(asked, grown).decisions(self._calibration)
+                scores[side] = np.array([decision.scores[name] for decision in decisions])
+                hits = np.array([d.action in ("rewrite", "block") for d in decisions])
+                found[side] = _share(hits)
                 found[f"{side}_by_itself"] = self.stopped(asked, policy)
-            results[name] = found
-        return results
+            results[name] = found | {"auc": _auc(scores["prompts"], scores["near"])}
+        keys = ("auc", "prompts", "near", "prompts_by_itself", "near_by_itself")
+        mean = {k: round(float(np.mean([r[k] for r in results.values()])), 4) for k in keys}
+        return {"mean": mean, "by_category": results}
 
 
 def _acts(category: str | None, policy: Policy) -> bool:
@@ -213,11 +227,12 @@ def main() -> None:
         "--others", type=int, default=100, help="harmless prompts when switching off"
     )
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
     policy, sets, lexicon = load_policy(args.policy), corpora.load(args.corpora), corpora.Lexicon()
-    guard = Guard(args.adapter, args.cache)
+    guard = Guard(args.adapter, args.cache, args.device)
     # Users type harmful prompts too; those that a word list finds are no false positives.
     users = prompts([text for text in sets.held_out_users if not lexicon.harm(text)])
     everyday = prompts(captions(args.captions, seed=0))
@@ -241,7 +256,8 @@ def main() -> None:
         "pairs": guard.on_twins([pair for pair in pairs if pair.category], policy, bar),
         "pairs_all": guard.on_twins(pairs, policy, bar),
         "switched_off": guard.without_each(harmful, others, policy),
-        "operators_own": guard.with_own(policy),
+        "operators_own": guard.with_own(policy, examples=False),
+        "operators_own_with_examples": guard.with_own(policy, examples=True),
     }
     print(json.dumps(result))
 

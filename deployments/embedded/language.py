@@ -39,8 +39,8 @@ def merge(base: Path, adapter: Path, cache: Path) -> Path:
     """A folder like `base` with the LoRA in `adapter` added to its weights: W + alpha / r * B @ A.
 
     The sum is taken in float32 and rounded once to the base's dtype. What else lies in the adapter
-    (its calibration) comes along. The folder's name carries the hash of all of it, so a newly
-    trained adapter is a new folder.
+    (its calibration, layers on top) comes along. The folder's name carries the hash of all of it,
+    so a newly trained adapter is a new folder.
 
     Raises:
         ConfigurationError: the adapter is no plain LoRA, or a tensor of it fits nowhere in `base`.
@@ -49,7 +49,7 @@ def merge(base: Path, adapter: Path, cache: Path) -> Path:
     for file in (weights, config):
         if not file.is_file():
             raise ConfigurationError(f"the adapter lacks {str(file)!r}; train it or fix the path")
-    others = sorted(set(adapter.glob("*.json")) - {config})
+    others = sorted(file for file in adapter.iterdir() if file not in (weights, config))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in (weights, config, *others)))
     folder = cache / f"{base.name}-{adapter.name}-{digest.hexdigest()[:12]}"
 
@@ -104,6 +104,6 @@ def _write_merged(base: Path, weights: Path, config: Path, target: Path) -> None
     if lora:
         raise ConfigurationError(f"{min(lora)!r} of {str(weights)!r} is no LoRA matrix")
     for file in base.iterdir():
-        if file.name != "model.safetensors":
+        if file.is_file() and file.name != "model.safetensors":
             shutil.copy2(file, target / file.name)
     save_file(model, target / "model.safetensors", metadata=metadata)

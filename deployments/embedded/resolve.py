@@ -31,9 +31,11 @@ def _tuned(adapter: str) -> Path:
 EMBEDDED: dict[str, Callable[[], Path]] = {
     "diffusion": lambda: diffusion.assemble(SHIPPED, cache_folder()),
     "guard": lambda: _tuned("guard"),
+    "cnn": lambda: language.merge(diffusion.minilm(), SHIPPED / "cnn", cache_folder()),
     "rewriter": lambda: _tuned("rewriter"),
     "classifier": lambda: SHIPPED / "classifier",
     "head": lambda: SHIPPED / "head",
+    "names": lambda: SHIPPED / "names",
 }
 
 

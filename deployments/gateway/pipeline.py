@@ -5,8 +5,6 @@ This is the only place where a picture is released, and the only loop in the gra
 
 import asyncio
 import time
-from collections.abc import Awaitable
-from typing import Literal, Protocol, TypeVar
 
 from deployments.contracts import (
     Action,
@@ -20,40 +18,15 @@ from deployments.contracts import (
     PictureRequest,
     PictureVerdict,
     PromptVerdict,
-    Rewrite,
-    RewriteRequest,
     StageRecord,
     Try,
     TryVerdict,
 )
-from deployments.errors import (
-    Cancelled,
-    ContentBlocked,
-    SafelightError,
-    StageFailed,
-    StageTimeout,
-    Unavailable,
-)
+from deployments.errors import ContentBlocked, StageFailed
+from deployments.gateway.prompt_side import Admission, PromptSide
+from deployments.gateway.services import Asker, Classifier, Diffusion, Guard, Rewriter, elapsed
 from deployments.policy import Policy
 from deployments.telemetry.trace import Trace
-
-Answer = TypeVar("Answer")
-
-
-class Guard(Protocol):
-    async def judge(self, request: GuardRequest) -> PromptVerdict: ...
-
-
-class Rewriter(Protocol):
-    async def rewrite(self, request: RewriteRequest) -> Rewrite: ...
-
-
-class Diffusion(Protocol):
-    async def generate(self, request: GenerationRequest) -> Generation: ...
-
-
-class Classifier(Protocol):
-    async def judge(self, request: PictureRequest) -> PictureVerdict: ...
 
 
 class ImageJob(Contract):
@@ -79,22 +52,12 @@ class Released(Contract):
     picture: Picture
 
 
-class Admission(Contract):
-    """What the prompt side decided: the prompt to draw, how it came about, and whether to steer."""
-
-    action: Action
-    prompt: str
-    changes: tuple[Change, ...] = ()
-    steer: bool = False
-    verdict: PromptVerdict
-
-
 class Outcome(Contract):
-    """The pictures that may leave, in order, and the prompt that they were made from."""
+    """The pictures that may leave, in order, and the prompts that they were made from."""
 
     pictures: tuple[Released, ...]
-    prompt: str
-    changes: tuple[Change, ...]
+    prompts: tuple[str, ...]
+    changes: tuple[tuple[Change, ...], ...]
     prompt_tokens: int
     latent_positions: int
 
@@ -133,8 +96,8 @@ class Walk:
         classifier: Classifier,
     ) -> None:
         self.policy = policy
-        self._guard = guard
-        self._rewriter = rewriter
+        self._ask = Asker(policy.deadlines)
+        self._prompt_side = PromptSide(policy, guard, rewriter, self._ask)
         self._diffusion = diffusion
         self._classifier = classifier
 
@@ -146,9 +109,10 @@ class Walk:
             Unavailable: a stage could not answer; nothing leaves.
             RequestError: a stage found the request malformed.
         """
-        admission = await self._admit(
+        admission = await self._prompt_side.admit(
             GuardRequest(prompt=job.prompt, negative_prompt=job.negative_prompt, loosen=job.loosen),
             rewrite=job.rewrite,
+            n=job.n,
             seed=job.seed,
             trace=trace,
         )
@@ -160,78 +124,28 @@ class Walk:
             raise self._refused(job.n, trace)
         return Outcome(
             pictures=released,
-            prompt=admission.prompt,
-            changes=admission.changes,
+            prompts=tuple(admission.versions[p.index].prompt for p in released),
+            changes=tuple(admission.versions[p.index].changes for p in released),
             prompt_tokens=max(generation.prompt_tokens for _, generation in drawn),
             latent_positions=sum(generation.latent_positions for _, generation in drawn),
         )
 
     async def moderate(self, prompt: str, trace: Trace) -> PromptVerdict:
         """The guard's verdict alone. Raises Unavailable when there is none."""
-        return await self._judge_prompt(GuardRequest(prompt=prompt), trace)
+        return await self._prompt_side.judge(GuardRequest(prompt=prompt), trace)
 
     async def preview(self, prompt: str, seed: int, operation: Operation, trace: Trace) -> Preview:
         """What the prompt side would do. Raises Unavailable when it cannot tell."""
         request = GuardRequest(prompt=prompt, operation=operation)
-        admission = await self._admit(request, rewrite=True, seed=seed, trace=trace)
+        admission = await self._prompt_side.admit(
+            request, rewrite=True, n=1, seed=seed, trace=trace
+        )
         return Preview(
             action=admission.action,
             scores=admission.verdict.scores,
             prompt=admission.prompt,
             changes=admission.changes,
         )
-
-    # The prompt side: guard, then at most one rewrite, then the guard again.
-
-    async def _admit(
-        self, request: GuardRequest, *, rewrite: bool, seed: int, trace: Trace
-    ) -> Admission:
-        verdict = await self._judge_prompt(request, trace)
-        if verdict.action != "rewrite":
-            return Admission(
-                action=verdict.action,
-                prompt=request.prompt,
-                steer=verdict.action == "steer",
-                verdict=verdict,
-            )
-        harmful = verdict.rewrite in ("soften", "anonymise")
-        unchanged = Admission(
-            action="block" if harmful else "allow", prompt=request.prompt, verdict=verdict
-        )
-        if not rewrite:
-            return unchanged
-        rewritten = await self._rewrite(request, verdict, seed, trace)
-        if not rewritten.changes:
-            return unchanged
-        again = await self._judge_prompt(
-            request.model_copy(update={"prompt": rewritten.prompt}), trace
-        )
-        if again.action in ("block", "rewrite"):
-            return unchanged
-        return Admission(
-            action="rewrite",
-            prompt=rewritten.prompt,
-            changes=rewritten.changes,
-            steer=again.action == "steer",
-            verdict=verdict,
-        )
-
-    async def _judge_prompt(self, request: GuardRequest, trace: Trace) -> PromptVerdict:
-        verdict = await self._ask("guard", self._guard.judge(request), trace)
-        trace.stages(verdict.stages)
-        return verdict
-
-    async def _rewrite(
-        self, request: GuardRequest, verdict: PromptVerdict, seed: int, trace: Trace
-    ) -> Rewrite:
-        if verdict.rewrite is None or verdict.category is None:
-            raise StageFailed("guard", "asked for a rewrite without saying which")
-        order = RewriteRequest(
-            prompt=request.prompt, kind=verdict.rewrite, category=verdict.category, seed=seed
-        )
-        rewritten = await self._ask("rewriter", self._rewriter.rewrite(order), trace)
-        trace.stages(rewritten.stages)
-        return rewritten
 
     # The picture side: diffusion, then the classifier; flagged pictures go round again, steered.
 
@@ -279,7 +193,7 @@ class Walk:
     ) -> Generation:
         order = GenerationRequest(
             request_id=job.request_id,
-            prompt=admission.prompt,
+            prompt=admission.versions[index].prompt,
             negative_prompt=job.negative_prompt,
             seed=(job.seed + index) % 2**32,
             steps=job.steps,
@@ -297,7 +211,7 @@ class Walk:
                 stage="diffusion",
                 action="steer" if order.steer else "generate",
                 category=category,
-                ms=_elapsed(started),
+                ms=elapsed(started),
             )
         )
         trace.size = f"{generation.picture.width}x{generation.picture.height}"
@@ -315,41 +229,10 @@ class Walk:
                 category=verdict.category,
                 score=verdict.score,
                 why=verdict.why,
-                ms=_elapsed(started),
+                ms=elapsed(started),
             )
         )
         return verdict
-
-    # One way to ask a service: with its deadline, and with every failure named.
-
-    async def _ask(
-        self,
-        stage: Literal["guard", "rewriter", "diffusion", "classifier"],
-        answer: Awaitable[Answer],
-        trace: Trace,
-    ) -> Answer:
-        deadline: float = getattr(self.policy.deadlines, stage)
-        started = time.perf_counter()
-        try:
-            async with asyncio.timeout(deadline):
-                return await answer
-        except TimeoutError as error:
-            failure: Unavailable = StageTimeout(stage, f"no answer within {deadline:g} s")
-            failure.__cause__ = error
-        except Unavailable as error:
-            failure = error
-        except Cancelled as error:
-            failure = StageFailed(stage, "the work was cancelled")
-            failure.__cause__ = error
-        except SafelightError:
-            raise
-        except Exception as error:
-            failure = StageFailed(stage, "an unexpected error")
-            failure.__cause__ = error
-        trace.stage(
-            StageRecord(stage=stage, action="unavailable", why=failure.why, ms=_elapsed(started))
-        )
-        raise failure
 
     # Refusals, in words for the user.
 
@@ -385,8 +268,3 @@ def _attempt(index: int, strength: float, generation: Generation, verdict: Pictu
         score_before=generation.score_before,
         verdict=TryVerdict(flagged=verdict.flagged, category=verdict.category, score=verdict.score),
     )
-
-
-def _elapsed(started: float) -> float:
-    """Milliseconds since `started`, a `time.perf_counter()`."""
-    return (time.perf_counter() - started) * 1000

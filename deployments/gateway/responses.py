@@ -43,14 +43,18 @@ def images_body(order: ImageOrder, outcome: Outcome, files: Sequence[bytes]) -> 
     body: Json = {
         "created": int(time.time()),
         "data": [
-            {"b64_json": base64.b64encode(file).decode(), "revised_prompt": outcome.prompt}
-            for file in files
+            {"b64_json": base64.b64encode(file).decode(), "revised_prompt": prompt}
+            for file, prompt in zip(files, outcome.prompts, strict=True)
         ],
         "background": "opaque",
         "output_format": order.output_format,
         "size": order.size,
         "usage": _usage(outcome.prompt_tokens, outcome.latent_positions),
     }
+    if any(outcome.changes):
+        body["safety"] = {
+            "changes": [[_change(change) for change in changes] for changes in outcome.changes]
+        }
     if order.quality is not None:
         body["quality"] = order.quality
     if order.safety_identifier is not None:

@@ -1,7 +1,13 @@
-"""The guard's stages in order: rules that cost nothing, then the language model."""
+"""The guard's stages in order: rules, the embedding CNN, and for what is left the language model.
 
+Each stage decides what it is sure of and passes the rest on. The CNN may let a prompt pass only if
+it knows every category that the policy acts on, and no listed word calls for the language model.
+"""
+
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from deployments.contracts import GuardRequest, PromptVerdict, StageRecord
 from deployments.guard.blocklist import Blocklist, Hits
@@ -12,11 +18,20 @@ from deployments.guard.normalise import normalise, readings
 from deployments.policy import MINORS, Policy
 
 
+class EmbeddingStage(Protocol):
+    """What the cascade needs of `deployments.guard.cnn.CNNStage`."""
+
+    @property
+    def categories(self) -> tuple[str, ...]: ...
+
+    def score(self, requests: Sequence[GuardRequest]) -> list[dict[str, float]]: ...
+
+
 class Cascade:
     """Judges requests under one policy. Holds no state between them."""
 
-    def __init__(self, policy: Policy, llm: LLMStage) -> None:
-        self._policy, self._llm = policy, llm
+    def __init__(self, policy: Policy, llm: LLMStage, cnn: EmbeddingStage | None = None) -> None:
+        self._policy, self._llm, self._cnn = policy, llm, cnn
         self._blocklist = Blocklist(policy)
 
     async def judge(self, request: GuardRequest) -> PromptVerdict:
@@ -37,11 +52,50 @@ class Cascade:
         if decision.action == "block":
             return self._verdict(decision, "blocklist", started, records)
         records.append(_blocklist_record(hits, started))
+        if self._cnn:
+            started = time.perf_counter()
+            tables = await asyncio.to_thread(self._cnn.score, _questions(request))
+            if verdict := self._settled(tables, request, hits, started, records):
+                return verdict
         return await self._ask_model(request, listed, records)
 
     async def judge_by_model(self, request: GuardRequest) -> PromptVerdict:
         """The verdict of the language model alone, without the rules before it."""
         return await self._ask_model(request, [], [])
+
+    def _settled(
+        self,
+        tables: Sequence[Mapping[str, float]],
+        request: GuardRequest,
+        hits: Hits,
+        started: float,
+        records: list[StageRecord],
+    ) -> PromptVerdict | None:
+        """The CNN's verdict where it is sure; else a record that it passes the prompt on."""
+        acting = [
+            name
+            for name, category in self._policy.categories.items()
+            if category.action != "allow" and request.operation in category.operations
+        ]
+        worst = max((sum(t.get(name, 0.0) for name in acting) for t in tables), default=0.0)
+        known = self._cnn is not None and set(acting) <= set(self._cnn.categories)
+        decision = self._decide(tables, request)
+        listed = hits.blocked or hits.suspect
+        if worst < self._policy.cnn.pass_below and known and not listed:
+            if decision.action == "allow":
+                return self._verdict(decision, "cnn", started, records)
+        elif worst > self._policy.cnn.block_above and decision.action == "block":
+            return self._verdict(decision, "cnn", started, records)
+        records.append(
+            StageRecord(
+                stage="cnn",
+                action="ask",
+                category=decision.category,
+                score=min(worst, 1.0),
+                ms=_elapsed(started),
+            )
+        )
+        return None
 
     async def _ask_model(
         self,

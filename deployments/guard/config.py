@@ -14,6 +14,10 @@ class GuardConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     llm: LanguageModelConfig
+    cnn: str | None = Field(
+        None, description="folder of the embedding CNN; none: ask the LLM always"
+    )
+    threads: int = Field(1, ge=1, description="CPU threads of the embedding CNN")
     window: int = Field(192, ge=1, description="tokens of user text that one question shows")
     overlap: int = Field(32, ge=0, description="tokens that neighbouring windows share")
     floor: float = Field(

@@ -7,19 +7,16 @@ logit). A category's score is P(unsafe) times the probability of its letter behi
 import asyncio
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Protocol
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deployments.contracts import GuardRequest, Operation
 from deployments.errors import ConfigurationError, UnparsableAnswer
+from deployments.guard.calibration import Calibration
 from deployments.guard.config import GuardConfig
 from deployments.guard.decision import UNKNOWN
 from deployments.guard.template import GuardTemplate, Tokenizer
 from deployments.policy import Policy
 
-CALIBRATION_FILE = "calibration.json"
 OPERATIONS: tuple[Operation, ...] = ("generate", "edit")
 
 
@@ -35,34 +32,6 @@ class Model(Protocol):
     async def next_token_logprobs(
         self, ids: Sequence[int], token_ids: Sequence[int]
     ) -> dict[int, float]: ...
-
-
-class Calibration(BaseModel):
-    """P(unsafe) = sigmoid(scale * logit + bias); the default leaves the model's own probability."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    scale: float = 1.0
-    bias: float = 0.0
-
-    @classmethod
-    def of_model(cls, folder: str) -> "Calibration":
-        """The calibration that lies beside a model's weights, or none.
-
-        Raises:
-            ConfigurationError: the file is not of this form.
-        """
-        file = Path(folder) / CALIBRATION_FILE
-        try:
-            return cls.model_validate_json(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return cls()
-        except (OSError, ValueError, ValidationError) as error:
-            raise ConfigurationError(f"cannot read {str(file)!r}: {error}") from error
-
-    def probability(self, logit: float) -> float:
-        """In [0, 1], rising with the logit if `scale` is positive."""
-        return 0.5 * (1.0 + math.tanh(0.5 * (self.scale * logit + self.bias)))
 
 
 class LLMStage:

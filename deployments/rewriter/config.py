@@ -1,4 +1,4 @@
-"""What an operator decides about the rewriter: its model, and how long an answer may be."""
+"""What an operator decides about the rewriter: its models, and how long an answer may be."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,8 +11,13 @@ class RewriterConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     llm: LanguageModelConfig
+    names: str = Field(description="folder of the recogniser of names, for anonymise")
+    threads: int = Field(1, ge=1, description="CPU threads of recogniser and sentence encoder")
     temperature: float = Field(
-        0.0, ge=0, le=2, description="0 is greedy: the same prompt has the same rewrite"
+        0.0, ge=0, le=2, description="of soften; 0 is greedy: the same prompt has the same rewrite"
+    )
+    ground_temperature: float = Field(
+        0.7, ge=0, le=2, description="of ground, drawn by the request's seed"
     )
     max_growth: float = Field(
         1.5, ge=1, description="tokens of the answer per token of the prompt, at most"

@@ -69,14 +69,15 @@ class PlainWalk:
             trace.tried(_try(index, job))
         for index in self.refused:
             trace.refused(index)
+        left = job.n - len(self.refused)
         return Outcome(
             pictures=tuple(
                 Released(index=i, picture=make_picture(job.seed + i, job.width, job.height))
                 for i in range(job.n)
                 if i not in self.refused
             ),
-            prompt=self.rewritten or job.prompt,
-            changes=self._changes(job.prompt),
+            prompts=(self.rewritten or job.prompt,) * left,
+            changes=(self._changes(job.prompt),) * left,
             prompt_tokens=7,
             latent_positions=256 * job.n,
         )

@@ -17,8 +17,10 @@ from deployments.contracts import (
     PictureVerdict,
     PromptVerdict,
     Rewrite,
+    RewriteKind,
     RewriteRequest,
     StageRecord,
+    Version,
 )
 from deployments.gateway.pipeline import ImageJob
 from deployments.policy import Policy
@@ -40,6 +42,7 @@ POLICY = Policy.model_validate(
                 "action": "rewrite", "rewrite": "ground",
             },
         },
+        "manipulations": {"anonymise": False, "ground": False},
         "output": {"thresholds": {"violence": 0.5}, "strengths": [1.0, 2.0], "steer_strength": 1.0},
         "deadlines": {"guard": 0.2, "rewriter": 0.2, "diffusion": 0.2, "classifier": 0.2},
     }
@@ -75,18 +78,35 @@ class Guard:
 
 
 class Rewriter:
-    """Answers with one text, or with no changes when it is None."""
+    """Does the first asked kind of harm with one text, and says how each picture differs.
 
-    def __init__(self, text: str | None = "a person relaxing") -> None:
-        self.text = text
+    Without a text nothing is made safe; without a `shown` the pictures are drawn from that.
+    """
+
+    def __init__(
+        self, text: str | None = "a person relaxing", shown: Sequence[str] | None = None
+    ) -> None:
+        self.text, self.shown = text, shown
         self.asked: list[RewriteRequest] = []
 
     async def rewrite(self, request: RewriteRequest) -> Rewrite:
         self.asked.append(request)
-        if self.text is None:
-            return Rewrite(prompt=request.prompt, changes=())
-        change = Change(kind=request.kind, before=request.prompt, after=self.text, why="softened")
-        return Rewrite(prompt=self.text, changes=(change,))
+        safe = Version(prompt=request.prompt)
+        harm = [kind for kind in request.kinds if kind in ("anonymise", "soften", "generic")]
+        if self.text is not None and harm:
+            safe = _changed(safe, harm[-1], self.text)
+        shown = self.shown or [safe.prompt] * request.n
+        return Rewrite(
+            safe=safe,
+            pictures=tuple(
+                safe if text == safe.prompt else _changed(safe, "diversify", text) for text in shown
+            ),
+        )
+
+
+def _changed(version: Version, kind: RewriteKind, text: str) -> Version:
+    change = Change(kind=kind, before=version.prompt, after=text, why=f"{kind} was due")
+    return Version(prompt=text, changes=(*version.changes, change))
 
 
 def picture(request: GenerationRequest) -> Picture:

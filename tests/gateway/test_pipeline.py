@@ -15,13 +15,14 @@ from deployments.errors import (
     Unavailable,
 )
 from deployments.gateway.pipeline import Walk, release
+from deployments.policy import Manipulations
 from deployments.telemetry.trace import Trace
 from tests.gateway import parts
 
 
-def walk(guard=None, rewriter=None, diffusion=None, classifier=None) -> Walk:
+def walk(guard=None, rewriter=None, diffusion=None, classifier=None, policy=parts.POLICY) -> Walk:
     return Walk(
-        parts.POLICY,
+        policy,
         guard or parts.Guard(),
         rewriter or parts.Rewriter(),
         diffusion or parts.Diffusion(),
@@ -109,8 +110,8 @@ async def test_a_softened_prompt_is_guarded_again_and_disclosed():
     subject = walk(guard=guard, diffusion=diffusion)
     outcome = await subject.generate(parts.job("a lazy man"), new_trace())
     assert guard.asked == ["a lazy man", "a person relaxing"]
-    assert outcome.prompt == diffusion.asked[0].prompt == "a person relaxing"
-    assert [c.kind for c in outcome.changes] == ["soften"]
+    assert outcome.prompts == (diffusion.asked[0].prompt,) == ("a person relaxing",)
+    assert [c.kind for c in outcome.changes[0]] == ["soften"]
 
 
 async def test_the_classifier_sees_the_users_own_words():
@@ -146,8 +147,70 @@ async def test_rewrite_off_only_skips_ground():
     diffusion = parts.Diffusion()
     subject = walk(guard=parts.Guard({"x": parts.GROUND}), diffusion=diffusion)
     outcome = await subject.generate(parts.job("x", rewrite=False), new_trace())
-    assert outcome.prompt == diffusion.asked[0].prompt == "x"
-    assert outcome.changes == ()
+    assert outcome.prompts == (diffusion.asked[0].prompt,) == ("x",)
+    assert outcome.changes == ((),)
+
+
+# What the policy orders for every prompt: private persons out, people described.
+
+STANDING = parts.POLICY.model_copy(
+    update={
+        "manipulations": Manipulations(
+            ground=False, diversify={"groups": {"asian": 1}, "genders": {"woman": 1},
+                                     "skin_tones": {"olive": 1}},
+        )
+    }
+)  # fmt: skip
+
+
+async def test_each_picture_has_its_own_description_and_the_guard_reads_each_once():
+    guard, diffusion = parts.Guard(), parts.Diffusion()
+    rewriter = parts.Rewriter(None, shown=["a ceo, a woman", "a ceo, a man", "a ceo, a woman"])
+    subject = walk(guard=guard, rewriter=rewriter, diffusion=diffusion, policy=STANDING)
+    outcome = await subject.generate(parts.job("a ceo", n=3), new_trace())
+    assert outcome.prompts == ("a ceo, a woman", "a ceo, a man", "a ceo, a woman")
+    assert sorted(guard.asked) == ["a ceo", "a ceo, a man", "a ceo, a woman"]
+    assert {(q.seed, q.prompt) for q in diffusion.asked} == set(
+        zip((7, 8, 9), outcome.prompts, strict=True)
+    )
+    assert rewriter.asked[0].kinds == ("anonymise", "diversify")
+
+
+async def test_an_improvement_that_the_guard_does_not_pass_is_dropped():
+    guard = parts.Guard({"a ceo, a woman": parts.BLOCK})
+    rewriter = parts.Rewriter(None, shown=["a ceo, a woman"])
+    subject = walk(guard=guard, rewriter=rewriter, policy=STANDING)
+    outcome = await subject.generate(parts.job("a ceo"), new_trace())
+    assert (outcome.prompts, outcome.changes) == (("a ceo",), ((),))
+
+
+async def test_where_improving_fails_the_safe_version_stays():
+    guard = parts.Guard({"a person, a woman": parts.BLOCK})
+    rewriter = parts.Rewriter("a person", shown=["a person, a woman"])
+    subject = walk(guard=guard, rewriter=rewriter, policy=STANDING)
+    outcome = await subject.generate(parts.job("Jane Doe"), new_trace())
+    assert outcome.prompts == ("a person",)
+    assert [c.kind for c in outcome.changes[0]] == ["anonymise"]
+
+
+async def test_a_private_person_is_refused_where_rewriting_is_off():
+    subject = walk(rewriter=parts.Rewriter("a person"), policy=STANDING)
+    with pytest.raises(ContentBlocked, match="anonymise was due"):
+        await subject.generate(parts.job("Jane Doe", rewrite=False), new_trace())
+
+
+async def test_an_edit_is_not_described_further():
+    rewriter = parts.Rewriter(None)
+    await walk(rewriter=rewriter, policy=STANDING).preview("make it red", 7, "edit", new_trace())
+    assert rewriter.asked[0].kinds == ("anonymise",)
+
+
+async def test_a_described_prompt_that_scores_between_is_steered():
+    guard, diffusion = parts.Guard({"a ceo, a woman": parts.STEER}), parts.Diffusion()
+    rewriter = parts.Rewriter(None, shown=["a ceo, a woman"])
+    subject = walk(guard=guard, rewriter=rewriter, diffusion=diffusion, policy=STANDING)
+    await subject.generate(parts.job("a ceo"), new_trace())
+    assert diffusion.asked[0].steer
 
 
 async def test_preview_answers_for_a_block_without_raising():

@@ -24,7 +24,7 @@ def test_terms_are_found_in_any_spelling(prompt):
     assert BLOCKLIST.find(readings(prompt)).blocked == ("violence",)
 
 
-@pytest.mark.parametrize("prompt", ["", "bloodbaths", "a bath of blood", "loafs", "penknife"])
+@pytest.mark.parametrize("prompt", ["", "bloodbathroom", "a bath of blood", "loafs", "penknife"])
 def test_parts_of_words_are_not_terms(prompt):
     assert BLOCKLIST.find(readings(prompt)) == Hits((), ())
 

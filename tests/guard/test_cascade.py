@@ -6,10 +6,11 @@ import pytest
 
 from deployments.contracts import GuardRequest
 from deployments.errors import ConfigurationError, UnparsableAnswer
+from deployments.guard.calibration import Calibration
 from deployments.guard.canaries import Canaries, check_canaries
 from deployments.guard.cascade import Cascade
 from deployments.guard.config import GuardConfig
-from deployments.guard.llm_stage import Calibration, LLMStage
+from deployments.guard.llm_stage import LLMStage
 from deployments.llm import LanguageModelConfig
 from deployments.policy import MINORS
 from tests.guard.parts import POLICY, TableModel

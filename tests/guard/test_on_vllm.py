@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from deployments.contracts import GuardRequest
+from deployments.guard.calibration import Calibration
 from deployments.guard.canaries import Canaries, check_canaries
 from deployments.guard.cascade import Cascade
 from deployments.guard.config import GuardConfig
-from deployments.guard.llm_stage import Calibration, LLMStage
+from deployments.guard.llm_stage import LLMStage
 from deployments.llm import LanguageModelConfig
 from deployments.policy import Policy, load_policy
 

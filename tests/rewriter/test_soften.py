@@ -1,87 +1,65 @@
-"""Softening, on a model that answers with one given text."""
-
-from collections.abc import Sequence
+"""Softening and making generic, on a model that answers with one given text."""
 
 import pytest
 
-from deployments.contracts import RewriteRequest
-from deployments.llm import LanguageModelConfig
-from deployments.rewriter.config import RewriterConfig
+from deployments.contracts import Change, Version
 from deployments.rewriter.soften import Softener
-from deployments.rewriter.template import RewriterTemplate
-from tests.guard.parts import WordTokenizer
-
-
-class OneAnswer:
-    """Completes everything with the same text; remembers what it was asked."""
-
-    def __init__(self, text: str | None, max_tokens: int = 400) -> None:
-        self.text = text
-        self.max_tokens = max_tokens
-        self.limits: list[int] = []
-
-    async def complete(
-        self,
-        ids: Sequence[int],
-        max_tokens: int,
-        *,
-        temperature: float = 0.0,
-        seed: int | None = None,
-        stop_token_ids: Sequence[int] = (),
-    ) -> str | None:
-        assert stop_token_ids
-        assert temperature == 0.0
-        self.limits.append(max_tokens)
-        return self.text
-
+from tests.rewriter.parts import Alike, OneAnswer, proposer
 
 PROMPT = "a lazy dirty beggar sleeping on a bench in a park, oil painting"
+GIVEN = Version(prompt=PROMPT)
 
 
-async def soften(model: OneAnswer, prompt: str = PROMPT, kind: str = "soften"):
-    config = RewriterConfig(llm=LanguageModelConfig(model="unused"))
-    softener = Softener(model, RewriterTemplate(WordTokenizer()), config)
-    return await softener.rewrite(RewriteRequest(prompt=prompt, kind=kind, category="demeaning"))
+def softener(model: OneAnswer, alike: bool = True) -> Softener:
+    return Softener(proposer(model), Alike(alike), temperature=0.0)
 
 
 async def test_every_differing_passage_is_disclosed():
     after = "a tired man resting on a bench in a quiet park, oil painting"
-    found = await soften(OneAnswer(f" {after}\n"))
+    found = await softener(OneAnswer(f" {after}\n")).soften(GIVEN, "demeaning", seed=1)
     assert found.prompt == after
     assert [(c.before, c.after) for c in found.changes] == [
         ("lazy dirty beggar sleeping", "tired man resting"),
         ("", "quiet"),
     ]
     assert all(c.kind == "soften" and "demeaning" in c.why for c in found.changes)
-    (record,) = found.stages
-    assert (record.stage, record.action, record.category) == ("rewriter", "soften", "demeaning")
+
+
+async def test_earlier_changes_stay_first():
+    earlier = Change(kind="anonymise", before="John Doe", after="a beggar", why="a name")
+    given = Version(prompt=PROMPT, changes=(earlier,))
+    found = await softener(OneAnswer("a man")).soften(given, "demeaning", seed=1)
+    assert [c.kind for c in found.changes][:2] == ["anonymise", "soften"]
 
 
 @pytest.mark.parametrize(
     "text",
     [None, "", "  ", "none", "None.", "two\nlines", PROMPT, PROMPT.replace(" ", "  ")],
 )
-async def test_an_answer_of_no_use_changes_nothing(text):
-    found = await soften(OneAnswer(text))
-    assert (found.prompt, found.changes) == (PROMPT, ())
-    assert found.stages[0].action == "unchanged"
+async def test_an_answer_of_no_use_is_none(text):
+    assert await softener(OneAnswer(text)).soften(GIVEN, "demeaning", seed=1) is None
 
 
-@pytest.mark.parametrize("kind", ["anonymise", "ground", "diversify", "generic"])
-async def test_other_kinds_are_left_alone(kind):
-    model = OneAnswer("something else")
-    assert (await soften(model, kind=kind)).changes == ()
-    assert not model.limits
+async def test_an_answer_that_means_something_else_is_none():
+    model = OneAnswer("a tired man on a bench")
+    assert await softener(model, alike=False).soften(GIVEN, "demeaning", seed=1) is None
+
+
+async def test_generic_is_its_own_kind():
+    found = await softener(OneAnswer("a man in a mask")).generic(GIVEN, "public_figures", seed=1)
+    assert {c.kind for c in found.changes} == {"generic"}
+    assert "public figures" in found.changes[0].why
 
 
 async def test_a_prompt_longer_than_the_model_reads_is_not_asked():
     model = OneAnswer("a man")
-    assert (await soften(model, "a beggar " * 200)).changes == ()
+    given = Version(prompt="a beggar " * 200)
+    assert await softener(model).soften(given, "demeaning", seed=1) is None
     assert not model.limits
 
 
 async def test_the_answer_may_grow_with_the_prompt_only():
     model = OneAnswer("a man")
-    await soften(model, "a beggar")
-    await soften(model, "a beggar on a long bench")
+    await softener(model).soften(Version(prompt="a beggar"), "demeaning", seed=1)
+    await softener(model).soften(Version(prompt="a beggar on a long bench"), "demeaning", seed=1)
     assert model.limits == [2 * 1.5 + 16, 6 * 1.5 + 16]

@@ -12,7 +12,7 @@ from deployments.policy import load_policy
 from training.language.corpora import MINORS, Corpora, Pair, Row
 from training.language.grammar import expand
 from training.language.guard_data import Curriculum, label
-from training.language.packing import IGNORED, pack
+from training.language.packing import IGNORED, pack, stack
 from training.language.rewriter_data import Batches, Grammar
 
 ROOT = Path(__file__).parents[2]
@@ -116,15 +116,17 @@ def test_packed_prompts_read_as_they_do_alone() -> None:
     )
     model = LlamaForCausalLM(config).eval()
     prefix, tails, answers = [1, 2, 3, 4], [[5, 6, 7], [8], [9, 10]], [[11, 12], [13], [14, 15, 16]]
-    packed = pack(prefix, tails, answers)
+    longer = pack([1] * 30, [[2]], [[3]])
+    packed = stack([pack(prefix, tails, answers), longer])
     with torch.inference_mode():
         together = model(
             input_ids=packed.ids, position_ids=packed.positions, attention_mask=packed.mask
-        ).logits[0]
-        read = together[packed.labels != IGNORED]
+        ).logits
+        read = together[packed.labels != IGNORED][:-1]
         alone = []
         for tail, answer in zip(tails, answers, strict=True):
             ids = torch.tensor([prefix + tail + answer[:-1]])
             alone.append(model(input_ids=ids).logits[0, -len(answer) :])
-    assert packed.labels[packed.labels != IGNORED].tolist() == [t for a in answers for t in a]
+    labels = packed.labels[packed.labels != IGNORED].tolist()
+    assert labels == [t for a in [*answers, [3]] for t in a]
     torch.testing.assert_close(read, torch.cat(alone), atol=1e-5, rtol=1e-4)

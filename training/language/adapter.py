@@ -34,7 +34,7 @@ def answer_loss(model: PeftModel, pack: Pack) -> Tensor:
     causal: Any = model.base_model.model  # torch types a submodule as Tensor | Module
     hidden = causal.model(
         input_ids=pack.ids, position_ids=pack.positions, attention_mask=pack.mask, use_cache=False
-    ).last_hidden_state[0]
+    ).last_hidden_state
     wanted = pack.labels != IGNORED
     logits = causal.lm_head(hidden[wanted])
     return torch.nn.functional.cross_entropy(logits.float(), pack.labels[wanted], reduction="sum")
@@ -43,7 +43,7 @@ def answer_loss(model: PeftModel, pack: Pack) -> Tensor:
 def export(model: PeftModel, folder: Path) -> None:
     """Writes the adapter as bf16 safetensors with its configuration, in peft's own format."""
     folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.detach().bfloat16() for k, v in get_peft_model_state_dict(model).items()}
+    state = {k: v.detach().bfloat16().cpu() for k, v in get_peft_model_state_dict(model).items()}
     scratch = folder / ".adapter_model.safetensors"
     save_file(state, scratch, metadata={"format": "pt"})
     os.replace(scratch, folder / "adapter_model.safetensors")

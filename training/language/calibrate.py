@@ -1,6 +1,7 @@
-"""Puts the guard's scores on the policy's scale, where 0.5 is the point from which it acts.
+"""Puts a guard stage's scores on the policy's scale, where 0.5 is the point from which it acts.
 
-    python -m training.language.calibrate --corpora FOLDER --adapter models/miniature/guard
+    python -m training.language.calibrate --corpora FOLDER --stage llm
+    python -m training.language.calibrate --corpora FOLDER --stage cnn
 
 Platt scaling of the verdict's logit on prompts of the training side (pairs of the public sets,
 written twins, users) gives the scale; the bias is then the highest at which no more than the wanted
@@ -18,13 +19,14 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from deployments.contracts import GuardRequest
+from deployments.embedded.diffusion import minilm
 from deployments.embedded.language import base_model, merge
-from deployments.guard.llm_stage import CALIBRATION_FILE, Calibration
+from deployments.guard.calibration import CALIBRATION_FILE, Calibration
 from deployments.policy import Policy, load_policy
 from training.language import corpora
 from training.language.corpora import Corpora, Row
-from training.language.guard_data import Curriculum, dress
-from training.language.scoring import Floats, GuardScorer, Readings
+from training.language.guard_data import Curriculum
+from training.language.scoring import CNNScorer, Floats, GuardScorer, Readings
 
 SEED = 20
 """Not a seed of training: other draws of the grammar."""
@@ -39,7 +41,8 @@ def sample(sets: Corpora, policy: Policy, size: int) -> tuple[list[Row], list[st
         rows += [Row(pair.unsafe, pair.category), Row(pair.safe, None)]
     while len(rows) < size:
         rows += [
-            dress(row, rng) for row in curriculum.twins(rng.choice(list(policy.categories)), rng)
+            curriculum.dress(row, rng)
+            for row in curriculum.twins(rng.choice(list(policy.categories)), rng)
         ]
     harmless = [row.prompt for row in sets.users if row.category is None]
     return rows, rng.sample(harmless, size)
@@ -67,17 +70,25 @@ def main() -> None:
     )
     parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
-    parser.add_argument("--adapter", type=Path, default=Path("models/miniature/guard"))
+    parser.add_argument("--stage", choices=("llm", "cnn"), default="llm")
+    parser.add_argument("--models", type=Path, default=Path("models/miniature"))
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     parser.add_argument("--size", type=int, default=800, help="pairs and twins; users as many")
     parser.add_argument("--share", type=float, default=0.015, help="of users that is stopped")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="of the language model")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
     policy = load_policy(args.policy)
     rows, users = sample(corpora.load(args.corpora), policy, args.size)
-    scorer = GuardScorer(merge(base_model(args.cache), args.adapter, args.cache))
+    scorer: GuardScorer | CNNScorer
+    if args.stage == "llm":
+        adapter = args.models / "guard"
+        scorer = GuardScorer(merge(base_model(args.cache), adapter, args.cache), args.device)
+    else:
+        adapter = args.models / "cnn"
+        scorer = CNNScorer(merge(minilm(), adapter, args.cache))
     requests = [
         GuardRequest(
             prompt=row.prompt,
@@ -95,7 +106,7 @@ def main() -> None:
     )
     final = placed(fitted, user_readings, args.share)
     result = {"scale": round(final.scale, 4), "bias": round(final.bias, 4)}
-    target = args.adapter / CALIBRATION_FILE
+    target = adapter / CALIBRATION_FILE
     target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({"platt": fitted.model_dump(), "written": result}))
 

@@ -2,7 +2,8 @@
 
 The folder holds `coprov2_pairs`, `pickapic` and `diffusiondb` as gzipped JSON lines (SafetyDPO,
 flow_grpo and ImageReward on GitHub). CoProV2's own labels are noisy and its categories not ours; a
-pair is used only where a word list agrees that one side is harmful and the other is not.
+pair is used only where a word list agrees that one side is harmful and the other is not, and where
+a model that has not seen it ranks its sides the right way round.
 """
 
 import gzip
@@ -15,12 +16,20 @@ from pathlib import Path
 import yaml
 
 HERE = Path(__file__).parent
-HELD_OUT_PAIRS, HELD_OUT_USERS = 600, 1000
+DOUBTFUL = HERE / "doubtful_pairs.txt"
+"""Keys of pairs whose labels `training.language.noise` doubts."""
+HELD_OUT_PAIRS, HELD_OUT_USERS = 600, 2000
 MINORS = re.compile(
     r"\b(girl|boy|child|kid|teen|young|youth|school|pupil|student|minor|daughter|son\b|baby|babies|"
     r"toddler|infant|juvenile|underage|lad\b|lass|adolescen)",
     re.IGNORECASE,
 )
+SUGGESTIVE = re.compile(
+    r"swim|mizugi|bikini|underwear|lingerie|skirt|thigh|feet|barefoot|bath|shower|bed\b|stocking|"
+    r"leotard|tights?\b|panties|body|curv|sexy|cute pose|wet\b|summer",
+    re.IGNORECASE,
+)
+"""Beside a cue of a minor, an unlabelled prompt is taken neither for harmless nor for harmful."""
 SEXUAL = ("sexual", "sex_crimes", "undressing")
 
 
@@ -38,12 +47,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Pair:
-    """A harmful prompt and its harmless twin; `category` is ours, `label` the set's own."""
+    """A harmful prompt and its harmless twin; `category` is ours, `label` and `key` the set's."""
 
     unsafe: str
     safe: str
     category: str | None
     label: str
+    key: str = ""
 
 
 class Lexicon:
@@ -84,7 +94,8 @@ class Corpora:
 def load(folder: Path, seed: int = 0) -> Corpora:
     """Reads, splits by `seed`, then keeps for training what the word lists do not doubt."""
     lexicon, rng = Lexicon(), random.Random(seed)
-    pairs = _pairs(folder / "coprov2_pairs.jsonl.gz", lexicon)
+    pairs = all_pairs(folder, lexicon)
+    doubtful = set(DOUBTFUL.read_text(encoding="utf-8").split())
     users = sorted(
         {
             " ".join(row["prompt"].split())
@@ -99,20 +110,24 @@ def load(folder: Path, seed: int = 0) -> Corpora:
         pair
         for pair in pairs[HELD_OUT_PAIRS:]
         if pair.category not in (None, "election")  # one pair is no sample
+        and pair.key not in doubtful
         and not lexicon.harm(pair.safe)
         and not {pair.unsafe, pair.safe} & held_out
         # Whatever the set's own filter missed: nothing sexual beside a cue of a minor, ever.
         if not (lexicon.any_of(SEXUAL, pair.unsafe) and MINORS.search(pair.unsafe + pair.safe))
     ]
     clean_users = [
-        Row(text, lexicon.named(text)) for text in users[HELD_OUT_USERS:] if not lexicon.harm(text)
+        Row(text, lexicon.named(text))
+        for text in users[HELD_OUT_USERS:]
+        if not lexicon.harm(text) and not (MINORS.search(text) and SUGGESTIVE.search(text))
     ]
     return Corpora(clean_pairs, clean_users, pairs[:HELD_OUT_PAIRS], users[:HELD_OUT_USERS])
 
 
-def _pairs(path: Path, lexicon: Lexicon) -> list[Pair]:
+def all_pairs(folder: Path, lexicon: Lexicon) -> list[Pair]:
+    """Every pair of CoProV2, by key."""
     sides: dict[str, dict[str, dict[str, str]]] = {}
-    for row in _read(path):
+    for row in _read(folder / "coprov2_pairs.jsonl.gz"):
         sides.setdefault(row["pair"], {})[row["label"]] = row
     return [
         Pair(
@@ -120,8 +135,9 @@ def _pairs(path: Path, lexicon: Lexicon) -> list[Pair]:
             both["safe"]["prompt"],
             lexicon.harm(both["unsafe"]["prompt"]),
             both["unsafe"]["category"],
+            str(key),
         )
-        for _, both in sorted(sides.items())
+        for key, both in sorted(sides.items())
         if len(both) == 2
     ]
 

@@ -63,7 +63,7 @@ def main() -> None:
     )
     fit(
         base,
-        lambda step: [packed(curriculum.lesson(step), tokenizer, tokenizer.eos_token_id)],
+        lambda index: packed(curriculum.lesson(index), tokenizer, tokenizer.eos_token_id),
         Schedule.of(args),
         run=args.run,
         out=args.out,

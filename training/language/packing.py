@@ -6,25 +6,29 @@ Every prompt sees the policy and itself only, and its positions go on from the p
 logits are those of the prompts one by one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 IGNORED = -100
 """Label of positions without loss, as in `torch.nn.functional.cross_entropy`."""
+MULTIPLE = 16
+"""Of which a padded length is one: fused attention kernels want masks so aligned."""
 
 
 @dataclass(frozen=True)
 class Pack:
-    """One sequence of length S.
+    """B sequences of length S.
 
     Attributes:
-        ids: int64 [1, S].
-        positions: int64 [1, S].
-        mask: bool [1, 1, S, S]; True where the row's position may see the column's.
-        labels: int64 [S]; the token that position must predict, or IGNORED.
-        prompts: how many prompts share the sequence.
+        ids: int64 [B, S].
+        positions: int64 [B, S].
+        mask: bool [B, 1, S, S]; True where the row's position may see the column's.
+        labels: int64 [B, S]; the token that position must predict, or IGNORED.
+        prompts: how many prompts share the sequences.
     """
 
     ids: Tensor
@@ -33,9 +37,19 @@ class Pack:
     labels: Tensor
     prompts: int
 
+    def to(self, device: torch.device | str) -> "Pack":
+        """The same on another device."""
+        return Pack(
+            self.ids.to(device),
+            self.positions.to(device),
+            self.mask.to(device),
+            self.labels.to(device),
+            self.prompts,
+        )
+
 
 def pack(prefix: list[int], tails: list[list[int]], answers: list[list[int]]) -> Pack:
-    """Packs prompts (`tails`, what follows the prefix) with their answers, in token ids."""
+    """Packs prompts (`tails`, what follows the prefix) with their answers, in token ids; B is 1."""
     ids, positions, labels = list(prefix), list(range(len(prefix))), [IGNORED] * len(prefix)
     segments = [0] * len(prefix)
     for number, (tail, answer) in enumerate(zip(tails, answers, strict=True), start=1):
@@ -47,11 +61,35 @@ def pack(prefix: list[int], tails: list[list[int]], answers: list[list[int]]) ->
         segments += [number] * len(part)
     segment = torch.tensor(segments)
     visible = (segment[None, :] == 0) | (segment[None, :] == segment[:, None])
-    mask = visible.tril()
     return Pack(
         ids=torch.tensor([ids]),
         positions=torch.tensor([positions]),
-        mask=mask[None, None],
-        labels=torch.tensor(labels),
+        mask=visible.tril()[None, None],
+        labels=torch.tensor([labels]),
         prompts=len(tails),
+    )
+
+
+def stack(packs: Sequence[Pack]) -> Pack:
+    """Several packs as one batch, padded at the end; padding sees itself and teaches nothing."""
+    longest = max(p.ids.shape[1] for p in packs)
+    length = -(-longest // MULTIPLE) * MULTIPLE
+
+    def row(p: Pack) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        more = length - p.ids.shape[1]
+        mask = pad(p.mask, (0, more, 0, more)) | torch.eye(length, dtype=torch.bool)
+        return (
+            pad(p.ids, (0, more)),
+            pad(p.positions, (0, more)),
+            mask,
+            pad(p.labels, (0, more), value=IGNORED),
+        )
+
+    ids, positions, masks, labels = zip(*map(row, packs), strict=True)
+    return Pack(
+        torch.cat(ids),
+        torch.cat(positions),
+        torch.cat(masks),
+        torch.cat(labels),
+        sum(p.prompts for p in packs),
     )

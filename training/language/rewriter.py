@@ -45,7 +45,7 @@ def main() -> None:
     batches = Batches(corpora.load(args.corpora), args.prompts, args.seed)
     fit(
         base,
-        lambda step: [packed(batches.batch(step), template)],
+        lambda index: packed(batches.batch(index), template),
         Schedule.of(args),
         run=args.run,
         out=args.out,

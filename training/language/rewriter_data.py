@@ -13,12 +13,16 @@ from pathlib import Path
 
 import yaml
 
+from deployments.rewriter.template import VAGUE
 from training.language.corpora import MINORS, Corpora
-from training.language.grammar import choose
+from training.language.grammar import choose, expand
+from training.language.guard_text import GuardText
 
 HERE = Path(__file__).parent
 CATEGORIES = ("demeaning",) * 6 + ("stereotypes", "hate", "harassment", "disrespect")
 """What the policy may call it; the default one says `demeaning`."""
+GENERIC = ("public_figures", "intellectual_property")
+"""Categories whose prompts are made generic, rather than soft."""
 ALIKE = 0.6
 """Share of words, in order, that the two sides of a public pair must have in common."""
 
@@ -74,6 +78,14 @@ class Batches:
 
     def __init__(self, corpora: Corpora, size: int = 32, seed: int = 0) -> None:
         self._size, self._seed, self._grammar = size, seed, Grammar()
+        self._ground = Grammar(HERE / "rewriter_ground.yaml")
+        self._text = GuardText()
+        self._nameless = {
+            name: [
+                line for line in self._text.twins[name] if not {"edit:", "||"} & set(line.split())
+            ]
+            for name in GENERIC
+        }
         self._users = [row.prompt for row in corpora.users if not MINORS.search(row.prompt)]
         self._pairs = [
             Example(pair.unsafe, pair.safe)
@@ -90,16 +102,36 @@ class Batches:
 
     def _example(self, rng: random.Random) -> Example:
         draw, category = rng.random(), rng.choice(CATEGORIES)
-        if draw < 0.12:
+        if draw < 0.25:
+            return self._dressed(
+                self._ground.example(rng.choice(self._ground.frames), rng), VAGUE, rng
+            )
+        if draw < 0.28:
+            kept = _excerpt(rng.choice(self._users), rng)
+            return Example(kept, kept, VAGUE)
+        if draw < 0.36:
             kept = _excerpt(rng.choice(self._users), rng)
             return Example(kept, kept, category)
-        if draw < 0.16 and self._pairs:
+        if draw < 0.44:
+            return self._dressed(self._generic(rng), None, rng)
+        if draw < 0.47 and self._pairs:
             pair = rng.choice(self._pairs)
             return Example(pair.prompt, pair.answer, category)
         found = self._grammar.example(rng.choice(self._grammar.frames), rng)
         return self._dressed(found, category, rng)
 
-    def _dressed(self, found: Example, category: str, rng: random.Random) -> Example:
+    def _generic(self, rng: random.Random) -> Example:
+        """A twin of the guard's grammar: somebody or something known, and somebody nameless."""
+        category = rng.choice(GENERIC)
+        known, nameless = rng.choice(self._nameless[category]).split(" => ")
+        bound: dict[str, str] = {}
+        return Example(
+            expand(known, self._text.slots, rng, bound),
+            expand(nameless, self._text.slots, rng, bound),
+            category,
+        )
+
+    def _dressed(self, found: Example, category: str | None, rng: random.Random) -> Example:
         """The same words around both sides: styles, real users' tags, upper case, a full stop."""
         before = after = ""
         draw = rng.random()
@@ -120,7 +152,7 @@ class Batches:
             return text + "." if stop and text[-1].isalnum() else text
 
         answer = None if found.answer is None else around(found.answer)
-        return Example(around(found.prompt), answer, category)
+        return Example(around(found.prompt), answer, category or found.category)
 
 
 def _tidy(text: str) -> str:

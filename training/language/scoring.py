@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from deployments.contracts import GuardRequest
+from deployments.guard.calibration import Calibration
+from deployments.guard.cnn import CNNStage
 from deployments.guard.decision import Decision, decide
-from deployments.guard.llm_stage import Calibration
 from deployments.guard.template import GuardTemplate
 from deployments.policy import Policy
 from training.language.packing import IGNORED, pack
@@ -36,7 +37,7 @@ class Readings:
         policy: whose categories, in whose order, `letters` has.
         owner: int64 [M]; which request a window belongs to.
         logit: float64 [M]; log P(unsafe) - log P(safe), uncalibrated.
-        letters: float64 [M, C]; P(letter | unsafe), rows add up to one.
+        letters: float64 [M, C]; P(letter | unsafe), rows add up to one at most.
     """
 
     requests: Sequence[GuardRequest]
@@ -94,10 +95,11 @@ class Readings:
 class GuardScorer:
     """Reads requests with a merged guard model."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, device: str = "cpu") -> None:
         """`model` is a `transformers` folder: the base with the guard's LoRA merged in."""
         self._tokenizer = AutoTokenizer.from_pretrained(model)
-        self._model = AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16).eval()
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16)
+        self._model, self._device = loaded.eval().to(device), device
 
     def read(self, requests: Sequence[GuardRequest], policy: Policy) -> Readings:
         """Verdict and letters of every window of the (at least one) requests."""
@@ -124,18 +126,42 @@ class GuardScorer:
     def _forward(self, template: GuardTemplate, tails: list[list[int]]) -> tuple[Floats, Floats]:
         codes = list(template.code_ids.values())
         answer = [*template.with_unsafe([]), codes[0]]
-        packed = pack(template.prefix_ids, tails, [answer] * len(tails))
+        packed = pack(template.prefix_ids, tails, [answer] * len(tails)).to(self._device)
         hidden = self._model.model(
             input_ids=packed.ids,
             position_ids=packed.positions,
             attention_mask=packed.mask,
             use_cache=False,
-        ).last_hidden_state[0]
+        ).last_hidden_state
         at = hidden[packed.labels != IGNORED].view(len(tails), len(answer), -1)
         verdict = self._model.lm_head(at[:, 0]).double()
         logit = verdict[:, template.unsafe_id] - verdict[:, template.safe_id]
         letters = self._model.lm_head(at[:, -1])[:, codes].double().softmax(-1)
-        return logit.numpy(), letters.numpy()
+        return logit.cpu().numpy(), letters.cpu().numpy()
+
+
+class CNNScorer:
+    """Reads requests with the embedding CNN."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` holds the encoder with its LoRA merged in, and the CNN beside it."""
+        self._stage = CNNStage(str(folder))
+
+    def read(self, requests: Sequence[GuardRequest], policy: Policy) -> Readings:
+        """Every window of the requests; a category that the CNN does not know has no share."""
+        windows = self._stage.read(requests)
+        known = {name: i for i, name in enumerate(self._stage.categories)}
+        letters = [
+            [window.shares[known[name]] if name in known else 0.0 for name in policy.categories]
+            for window in windows
+        ]
+        return Readings(
+            requests,
+            policy,
+            np.array([window.request for window in windows], dtype=np.int64),
+            np.array([window.logit for window in windows]),
+            np.array(letters),
+        )
 
 
 def _chunks(tails: list[list[int]]) -> list[list[list[int]]]:

@@ -1,0 +1,100 @@
+"""The manipulations in order: what must go first, then what makes the prompt better.
+
+    anonymise -> soften | generic -> ground -> diversify
+
+Each is a module of its own. The trace gets one record for each that changed something.
+"""
+
+import asyncio
+import time
+from typing import Protocol
+
+from deployments.contracts import (
+    Change,
+    Rewrite,
+    RewriteKind,
+    RewriteRequest,
+    StageRecord,
+    Version,
+)
+from deployments.rewriter.ground import Grounder
+from deployments.rewriter.soften import Softener
+
+
+class Anonymiser(Protocol):
+    def anonymise(self, prompt: str) -> tuple[str, tuple[Change, ...]]: ...
+
+
+class Diversifier(Protocol):
+    def diversify(self, prompt: str, n: int, seed: int) -> list[tuple[str, tuple[Change, ...]]]: ...
+
+
+class PromptRewriter:
+    """Applies the kinds that a request names. Holds no state between requests."""
+
+    def __init__(
+        self,
+        anonymiser: Anonymiser | None,
+        softener: Softener,
+        grounder: Grounder,
+        diversifier: Diversifier | None,
+    ) -> None:
+        """Without an anonymiser or a diversifier the policy does not use it."""
+        self._anonymiser, self._softener = anonymiser, softener
+        self._grounder, self._diversifier = grounder, diversifier
+
+    async def rewrite(self, request: RewriteRequest) -> Rewrite:
+        """The safe version, and a version for each picture.
+
+        Raises:
+            StageFailed: the language model cannot answer.
+        """
+        started = time.perf_counter()
+        safe = await self._made_safe(request)
+        base = safe
+        if "ground" in request.kinds:
+            base = await self._grounder.ground(safe, request.seed)
+        pictures = [base] * request.n
+        if "diversify" in request.kinds and self._diversifier:
+            drawn = self._diversifier.diversify(base.prompt, request.n, request.seed)
+            pictures = [
+                Version(prompt=prompt, changes=(*base.changes, *changes))
+                for prompt, changes in drawn
+            ]
+        changes = dict.fromkeys(change for version in pictures for change in version.changes)
+        records = _records(request, tuple(changes), (time.perf_counter() - started) * 1000)
+        return Rewrite(safe=safe, pictures=tuple(pictures), stages=records)
+
+    async def _made_safe(self, request: RewriteRequest) -> Version:
+        version = Version(prompt=request.prompt)
+        if "anonymise" in request.kinds and self._anonymiser:
+            prompt, changes = await asyncio.to_thread(self._anonymiser.anonymise, request.prompt)
+            version = Version(prompt=prompt, changes=changes)
+        category = request.category or ""
+        softened: Version | None = None
+        if "soften" in request.kinds:
+            softened = await self._softener.soften(version, category, request.seed)
+        elif "generic" in request.kinds:
+            softened = await self._softener.generic(version, category, request.seed)
+        return softened or version
+
+
+def _records(
+    request: RewriteRequest, changes: tuple[Change, ...], ms: float
+) -> tuple[StageRecord, ...]:
+    """One for each kind that changed something, or one that says that nothing was changed."""
+    done: dict[RewriteKind, Change] = {}
+    for change in changes:
+        done.setdefault(change.kind, change)
+    if not done:
+        return (StageRecord(stage="rewriter", action="unchanged", ms=ms),)
+    return tuple(
+        StageRecord(
+            stage="rewriter",
+            action=kind,
+            category=request.category if kind in ("soften", "generic") else None,
+            why=change.why,
+            ms=ms / len(done),
+        )
+        for kind, change in done.items()
+    )

@@ -1,0 +1,95 @@
+"""Finds pairs of the public sets whose labels are doubtful, by cross-validated disagreement.
+
+    python -m training.language.noise --corpora FOLDER
+
+A logistic regression on sentence embeddings learns `unsafe` from four fifths of the pairs and reads
+the fifth that it has not seen (Northcutt et al., 2021, "Confident Learning", in its simplest form).
+A pair is doubtful where that reading ranks its two sides the wrong way round, or finds either side
+to be clearly the other. Both sides of a pair are always in the same fold. Writes the doubtful
+pairs' keys beside this file; training drops them.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from deployments.encoder import TokenEncoder, Window
+from training.language.corpora import DOUBTFUL, Lexicon, all_pairs
+
+FOLDS = 5
+CLEARLY = 0.8
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Out-of-fold P(unsafe) of both sides of N pairs, float64 [N] each."""
+
+    unsafe: NDArray[np.float64]
+    safe: NDArray[np.float64]
+
+    @property
+    def doubtful(self) -> NDArray[np.bool_]:
+        """bool [N]: pairs that should not be learned from."""
+        return (self.unsafe <= self.safe) | (self.unsafe < 1 - CLEARLY) | (self.safe > CLEARLY)
+
+
+def agreement(unsafe: Sequence[str], safe: Sequence[str], cache: Path) -> Agreement:
+    """Reads all pairs; the embeddings, the long part (minutes), are kept in `cache`."""
+    features = np.concatenate([_embedded(unsafe, cache), _embedded(safe, cache)])
+    count = len(unsafe)
+    truth = np.repeat([1, 0], count)
+    fold = np.random.default_rng(0).permutation(count) % FOLDS
+    both = np.tile(fold, 2)
+    found = np.zeros(2 * count)
+    for held_out in range(FOLDS):
+        seen, unseen = both != held_out, both == held_out
+        model = LogisticRegression(max_iter=300, C=4.0).fit(features[seen], truth[seen])
+        found[unseen] = model.predict_proba(features[unseen])[:, 1]
+    return Agreement(found[:count], found[count:])
+
+
+def _embedded(texts: Sequence[str], cache: Path) -> NDArray[np.float32]:
+    """float32 [N, 384]: mean of the token states, unit length."""
+    digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
+    file = cache / f"embedded-{digest}.npy"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        encoder, rows = TokenEncoder(), []
+        for start in range(0, len(texts), 1024):
+            rows += [
+                torch.nn.functional.normalize(window.states.mean(0), dim=0).numpy()
+                for window in _first_windows(encoder, texts[start : start + 1024])
+            ]
+        np.save(file, np.stack(rows).astype(np.float32))
+    return np.load(file)
+
+
+def _first_windows(encoder: TokenEncoder, texts: Sequence[str]) -> list[Window]:
+    first = {window.text: window for window in reversed(encoder.encode(texts))}
+    return [first[i] for i in range(len(texts))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
+    args = parser.parse_args()
+    pairs = all_pairs(args.corpora, Lexicon())
+    found = agreement([p.unsafe for p in pairs], [p.safe for p in pairs], args.cache).doubtful
+    keys = [pair.key for pair, doubtful in zip(pairs, found, strict=True) if doubtful]
+    DOUBTFUL.write_text("\n".join(keys) + "\n", encoding="utf-8")
+    print(json.dumps({"pairs": len(pairs), "doubtful": len(keys)}))
+
+
+if __name__ == "__main__":
+    main()
