@@ -16,9 +16,9 @@ from deployments.diffusion.deployment import DiffusionDeployment
 from deployments.embedded.resolve import resolve
 from deployments.gateway.config import GatewayConfig
 from deployments.gateway.deployment import GatewayDeployment
-from deployments.guard.config import GuardConfig
+from deployments.guard.config import GuardConfig, ShadowConfig
 from deployments.guard.deployment import GuardDeployment
-from deployments.policy import load_policy
+from deployments.policy import Policy, load_policy
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.deployment import RewriterDeployment
 
@@ -40,14 +40,19 @@ def build(config: SafelightConfig) -> Application:
     """Binds the graph. Serve graphs are acyclic: the regeneration edge is the gateway's own loop.
 
     Raises:
-        ConfigurationError: the policy cannot be read or does not fit.
+        ConfigurationError: a policy cannot be read or does not fit.
     """
     policy = load_policy(resolve(config.policy))
     return GatewayDeployment.bind(
         config.gateway,
         policy,
-        GuardDeployment.bind(config.guard, policy),
+        GuardDeployment.bind(config.guard, policy, _candidate(config.guard.shadow)),
         RewriterDeployment.bind(config.rewriter, policy),
         DiffusionDeployment.bind(config.diffusion),
         ClassifierDeployment.bind(config.classifier, policy),
     )
+
+
+def _candidate(shadow: ShadowConfig | None) -> Policy | None:
+    """The policy that runs in shadow, read once for all replicas as the active one is."""
+    return load_policy(resolve(shadow.policy)) if shadow and shadow.policy else None

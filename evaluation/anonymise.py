@@ -2,10 +2,10 @@
 
     python -m evaluation.anonymise --corpora FOLDER --changed
 
-The cases (anonymise_cases.jsonl) were written before the tagger was trained, with names and sentence
-forms that its generator has none of. A name is gone if none of its words is left. `--changed` prints
-the user prompts that were changed, to be read by eye: whether a full name there is a private
-person's, nobody can tell but a reader. The last line is JSON.
+The cases (anonymise_cases.jsonl) were written before the tagger was trained, with names and
+sentence forms that its generator has none of. A name is gone if none of its words is left.
+`--changed` prints the user prompts that were changed, to be read by eye: whether a full name there
+is a private person's, nobody can tell but a reader. The last line is JSON.
 """
 
 import argparse
@@ -22,9 +22,13 @@ from deployments.rewriter.names import Recogniser
 from deployments.rewriter.people import plain
 from evaluation.shares import share
 from training.language.corpora import load
-from training.language.names import EVALUATED_USERS
 
 CASES = Path(__file__).with_name("anonymise_cases.jsonl")
+UNSEEN = Path(__file__).with_name("anonymise_unseen.jsonl")
+"""Written before any model or rule was run on it, but later than the rules; only its first run was
+blind (private 77 of 79, stays 29 of 30). Some rules were mended after that."""
+GENERIC = ("flat", "apartment", "mail")
+"""Words of an address that its replacement may have too."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,14 @@ class Case:
     gone: list[str] = field(default_factory=list)
 
 
-def cases() -> list[Case]:
+def cases(path: Path = CASES) -> list[Case]:
     """The hand-written cases."""
-    return [Case(**json.loads(line)) for line in CASES.read_text(encoding="utf-8").splitlines()]
+    return [Case(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def left_of(gone: str, prompt: str, result: str) -> bool:
     """Whether any word of `gone` is still in the result as often as in the prompt."""
-    words = [word for word in plain(gone).split() if len(word) > 1]
+    words = [word for word in plain(gone).split() if len(word) > 1 and word not in GENERIC]
     before, after = plain(prompt).split(), plain(result).split()
     return any(after.count(word) >= before.count(word) for word in words)
 
@@ -61,13 +65,14 @@ def main() -> None:
     parser.add_argument("--corpora", type=Path, help="folder of the public prompt sets")
     parser.add_argument("--changed", action="store_true", help="print changed user prompts")
     parser.add_argument("--table", action="store_true", help="print every case's result")
+    parser.add_argument("--cases", type=Path, default=CASES, help=f"or {UNSEEN.name} beside it")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
     anonymiser = Anonymiser(Recogniser(Path(resolve(args.names))))
     found: dict[str, list[bool]] = {"private": [], "bare": [], "details": [], "stays": []}
-    for case in cases():
+    for case in cases(args.cases):
         result, _ = anonymiser.anonymise(case.prompt)
         if case.kind == "stays":
             right = [result == case.prompt]
@@ -77,7 +82,7 @@ def main() -> None:
         if args.table or not all(right):
             print("  " if all(right) else "! ", case.prompt, "->", result)
     figures: dict[str, object] = {kind: share(right) for kind, right in found.items()}
-    figures["cultures"] = len({case.culture for case in cases() if case.kind == "private"})
+    figures["cultures"] = len({c.culture for c in cases(args.cases) if c.kind == "private"})
     if args.corpora is not None:
         figures["users"] = _users(anonymiser, args.corpora, args.changed)
     print(json.dumps(figures))
@@ -85,11 +90,10 @@ def main() -> None:
 
 def _users(anonymiser: Anonymiser, corpora: Path, shown: bool) -> dict[str, object]:
     """How many prompts that training did not see are changed, and milliseconds per prompt."""
-    sets = load(corpora)
-    prompts = sets.held_out_users + [row.prompt for row in sets.users[:EVALUATED_USERS]]
+    prompts = load(corpora).held_out_users
     changed, started = [], time.monotonic()
     for prompt in prompts:
-        result, changes = anonymiser.anonymise(prompt)
+        _, changes = anonymiser.anonymise(prompt)
         changed.append(bool(changes))
         if changes and shown:
             cut = " | ".join(f"{c.before} => {c.after}" for c in changes)

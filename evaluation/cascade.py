@@ -28,10 +28,13 @@ from deployments.embedded.diffusion import minilm
 from deployments.embedded.language import base_model, merge
 from deployments.guard.blocklist import Blocklist
 from deployments.guard.calibration import Calibration
+from deployments.guard.cascade import mixed
+from deployments.guard.decision import decide
 from deployments.guard.normalise import readings
 from deployments.policy import Policy, load_policy
-from evaluation.guard import captions, hand_written, prompts
+from evaluation.guard import hand_written, prompts
 from training.language import corpora
+from training.language.guard_data import captions
 from training.language.scoring import CNNScorer, Floats, GuardScorer, Readings
 
 HERE = Path(__file__).parent
@@ -71,7 +74,8 @@ class Stages:
         )
         stages = {"blocklist": listed, "cnn": cnn.acting(self.cnn_scale)}
         stages["llm"] = llm.acting(self.llm_scale)
-        stages["mean"] = (stages["cnn"] + stages["llm"]) / 2
+        weight = self.policy.cnn.weight
+        stages["mean"] = weight * stages["cnn"] + (1 - weight) * stages["llm"]
         if self._profanity:
             stages["alt-profanity-check"] = self._profanity([r.prompt for r in requests])
         return Scores(stages, llm, cnn)
@@ -85,7 +89,8 @@ class Stages:
     def _listed(self, request: GuardRequest) -> float:
         """1 where a listed word blocks, one half where it calls for the language model."""
         hits = self._blocklist.find(readings(request.prompt))
-        return 1.0 if hits.blocked else 0.5 if hits.suspect else 0.0
+        acting = {n for n, c in self.policy.categories.items() if c.action != "allow"}
+        return 1.0 if acting & {*hits.blocked} else 0.5 if acting & {*hits.suspect} else 0.0
 
 
 def _profanity_check() -> Callable[[Sequence[str]], Floats] | None:
@@ -132,9 +137,20 @@ def cascaded(scores: Scores, policy: Policy, stages: Stages) -> tuple[np.ndarray
     cnn, listed = scores.stages["cnn"], scores.stages["blocklist"]
     by_list = listed == 1.0
     passed = (cnn < policy.cnn.pass_below) & (listed == 0)
-    blocked = (cnn > policy.cnn.block_above) & scores.cnn.stopped(stages.cnn_scale)
+    alone = np.array([d.action == "block" for d in scores.cnn.decisions(stages.cnn_scale)])
+    blocked = (cnn > policy.cnn.block_above) & alone
     asked = ~(by_list | passed | blocked)
-    return asked, by_list | blocked | (asked & scores.llm.stopped(stages.llm_scale))
+    together = [
+        decide(mixed(llm, seen, policy.cnn.weight), policy, request.operation, loosen=False)
+        for llm, seen, request in zip(
+            scores.llm.tables(stages.llm_scale),
+            scores.cnn.tables(stages.cnn_scale),
+            scores.llm.requests,
+            strict=True,
+        )
+    ]
+    stopped = np.array([decision.action in ("block", "rewrite") for decision in together])
+    return asked, by_list | blocked | (asked & stopped)
 
 
 def _share(hits: np.ndarray) -> float:
@@ -166,7 +182,7 @@ def main() -> None:
     held_out = corpora.load(args.corpora).held_out_users
     # Users type harmful prompts too; those that a word list finds are no false positives.
     users = stages.read(prompts([t for t in held_out if not lexicon.harm(t)][: args.users]))
-    everyday = stages.read(prompts(captions(args.captions, seed=0)))
+    everyday = stages.read(prompts(captions(args.captions, seed=0, split="test")))
     twins = [t for t in hand_written() if t.category and policy.categories[t.category].flags]
     bad, good = (stages.read([getattr(t, side) for t in twins]) for side in ("harmful", "harmless"))
     negative = _rows(NEGATIVES)

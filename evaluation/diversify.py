@@ -22,7 +22,7 @@ import yaml
 
 from deployments.contracts import Change
 from deployments.policy import Diversity
-from deployments.rewriter.diversify import Diversifier
+from deployments.rewriter.diversify import Diversifier, tone_words
 
 CASES = Path(__file__).with_name("diversify_cases.yaml")
 DRAWS = 20
@@ -42,8 +42,10 @@ class Drawn:
     skin_tone: str | None
 
 
-def draw(diversity: Diversity, cases: Mapping[str, Sequence[str]], per_request: int) -> list[Drawn]:
-    """`DRAWS` prompts for each word, with what they say of the person."""
+def draw(
+    diversity: Diversity, cases: Mapping[str, Sequence[str]], per_request: int, changed: bool = True
+) -> list[Drawn]:
+    """`DRAWS` prompts for each word, changed or as they are, with what they say of the person."""
     diversifier = Diversifier(diversity)
     drawn = []
     for kind, words in cases.items():
@@ -51,18 +53,14 @@ def draw(diversity: Diversity, cases: Mapping[str, Sequence[str]], per_request: 
             article = "an" if word[0] in "aeiou" else "a"
             plain = f"image of {article} {word}"
             for seed in range(DRAWS // per_request):
-                for prompt, _ in diversifier.diversify(plain, per_request, seed):
+                results = diversifier.diversify(plain, per_request, seed)
+                for prompt in [one if changed else plain for one, _ in results]:
                     added = prompt.removeprefix(plain)
-                    drawn.append(
-                        Drawn(
-                            kind,
-                            word,
-                            prompt,
-                            _said(added, diversity.groups),
-                            _said(added, diversity.genders),
-                            _said(added, [f"{tone} skin" for tone in diversity.skin_tones]),
-                        )
-                    )
+                    gender = _said(added, diversity.genders)
+                    tones = [] if gender else [tone_words(tone) for tone in diversity.skin_tones]
+                    group = _said(added, diversity.groups) if gender else None
+                    tone = _said(added, tones)
+                    drawn.append(Drawn(kind, word, prompt, group, gender, tone))
     return drawn
 
 
@@ -77,7 +75,7 @@ def entropy(values: Iterable[str | None], choices: int) -> float:
     counts = Counter(values)
     total = sum(counts.values())
     bits = -sum(n / total * math.log(n / total) for n in counts.values())
-    return bits / math.log(choices)
+    return abs(bits) / math.log(choices)
 
 
 def spread(drawn: Sequence[Drawn], diversity: Diversity) -> dict[str, float]:
@@ -106,7 +104,7 @@ def form(change: Change) -> str:
     added = change.after
     if "different skin tones" in added:
         return "mixed"
-    if added.rstrip(",").endswith("skin tone"):
+    if change.why.startswith("no group"):
         return "tone"
     if " and " in added:
         return "each"
@@ -159,7 +157,7 @@ def main() -> None:
         "entropy": {
             way: spread(draw(diversity, cases["entropy"], n), diversity) for way, n in WAYS.items()
         },
-        "entropy_without": 0.0,
+        "entropy_without": spread(draw(diversity, cases["entropy"], 4, changed=False), diversity),
         "described": len(cases["described"]),
         "described_changed": _changed(diversifier, cases["described"]),
         "empty": len(cases["empty"]),

@@ -11,7 +11,6 @@ those of the LLM stage alone, under the policy's `act` thresholds. The last line
 
 import argparse
 import json
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +26,8 @@ from deployments.embedded.language import base_model, merge
 from deployments.guard.calibration import Calibration
 from deployments.policy import Category, Examples, Policy, load_policy
 from training.language import corpora
+from training.language.guard_data import captions
 from training.language.scoring import Floats, GuardScorer
-from training.world.faults import FaultRates
-from training.world.sample import draw
 
 TWINS = Path(__file__).with_name("guard_twins.jsonl")
 OPERATORS = Path(__file__).with_name("operator_categories.yaml")
@@ -52,17 +50,6 @@ def hand_written() -> list[Twin]:
         Twin(row["category"], GuardRequest(**row["harmful"]), GuardRequest(**row["harmless"]))
         for row in rows
     ]
-
-
-def captions(count: int, seed: int) -> list[str]:
-    """Benign captions of the world, in held-out wordings."""
-    rng, found = random.Random(seed), list[str]()
-    while len(found) < count:
-        example = draw(rng, FaultRates.none(), "test")
-        # A trait beside a group word can be a stereotype; whether it is, is not ours to guess here.
-        if not example.wish.harm and not any(p.trait and p.group for p in example.wish.people):
-            found.append(example.caption.text)
-    return found
 
 
 def prompts(texts: Sequence[str]) -> list[GuardRequest]:
@@ -235,7 +222,7 @@ def main() -> None:
     guard = Guard(args.adapter, args.cache, args.device)
     # Users type harmful prompts too; those that a word list finds are no false positives.
     users = prompts([text for text in sets.held_out_users if not lexicon.harm(text)])
-    everyday = prompts(captions(args.captions, seed=0))
+    everyday = prompts(captions(args.captions, seed=0, split="test"))
     bar = float(np.quantile(guard.scores(users, policy), 1 - FALSE_POSITIVES))
     pairs = [
         Twin(pair.category, *prompts([pair.unsafe, pair.safe])) for pair in sets.held_out_pairs

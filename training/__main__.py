@@ -12,7 +12,8 @@ from pathlib import Path
 
 PICTURES = ("diffusion.autoencoder", "diffusion.unet")
 JUDGES = ("classifiers.classifier", "classifiers.head", "classifiers.judge")
-LANGUAGE = ("language.guard", "language.rewriter")
+LANGUAGE = ("language.guard", "language.rewriter", "language.cnn", "language.names")
+CALIBRATED = ("llm", "cnn")
 
 
 def main() -> None:
@@ -24,12 +25,14 @@ def main() -> None:
     args = parser.parse_args()
     steps = [(name, ["--resume"] * args.resume) for name in PICTURES + JUDGES]
     if args.corpora is not None:
-        steps += [(name, ["--corpora", str(args.corpora)]) for name in LANGUAGE]
+        folder = ["--corpora", str(args.corpora)]
+        steps += [(name, folder) for name in LANGUAGE]
+        steps += [("language.calibrate", [*folder, "--stage", stage]) for stage in CALIBRATED]
     for place, (name, options) in enumerate(steps, start=1):
         print(f"[{place}/{len(steps)}] training.{name}", flush=True)
         subprocess.run([sys.executable, "-m", f"training.{name}", *options], check=True)
     if args.corpora is None:
-        print("guard and rewriter left out: they need --corpora FOLDER", flush=True)
+        print("guard, rewriter and names left out: they need --corpora FOLDER", flush=True)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class PromptSide:
             if all(version.prompt == request.prompt for version in versions):
                 return kept
             again = await self._judge_all(versions, request, trace)
-            if all(verdict.action in ("allow", "steer") for verdict in again):
+            if all(_passes(verdict, versions) for verdict in again):
                 return Admission(
                     action="rewrite",
                     versions=versions,
@@ -156,3 +156,11 @@ class PromptSide:
         why = next(change.why for change in safe.changes if change.kind == "anonymise")
         category = PRIVACY if PRIVACY in self._policy.categories else None
         return verdict.model_copy(update={"action": "block", "category": category, "why": why})
+
+
+def _passes(verdict: PromptVerdict, versions: Sequence[Version]) -> bool:
+    """Whether a version may be drawn; a description that we drew cannot itself be demeaning."""
+    kinds = {change.kind for version in versions for change in version.changes}
+    if verdict.action == "rewrite":
+        return kinds == {"diversify"}
+    return verdict.action != "block"

@@ -11,15 +11,18 @@ from typing import Protocol
 
 from deployments.contracts import GuardRequest, PromptVerdict, StageRecord
 from deployments.guard.blocklist import Blocklist, Hits
-from deployments.guard.decision import UNKNOWN_WHY, Decision, decide
+from deployments.guard.decision import UNKNOWN, UNKNOWN_WHY, Decision, decide
 from deployments.guard.llm_stage import LLMStage
 from deployments.guard.minors import joins_minor_and_sexual
 from deployments.guard.normalise import normalise, readings
 from deployments.policy import MINORS, Policy
 
+Tables = Sequence[Mapping[str, float]]
+"""Category -> score, one table for each piece of a request that a stage read apart."""
 
-class EmbeddingStage(Protocol):
-    """What the cascade needs of `deployments.guard.cnn.CNNStage`."""
+
+class Embedding(Protocol):
+    """What the cascade needs of `deployments.guard.embedding.EmbeddingStage`."""
 
     @property
     def categories(self) -> tuple[str, ...]: ...
@@ -30,7 +33,7 @@ class EmbeddingStage(Protocol):
 class Cascade:
     """Judges requests under one policy. Holds no state between them."""
 
-    def __init__(self, policy: Policy, llm: LLMStage, cnn: EmbeddingStage | None = None) -> None:
+    def __init__(self, policy: Policy, llm: LLMStage, cnn: Embedding | None = None) -> None:
         self._policy, self._llm, self._cnn = policy, llm, cnn
         self._blocklist = Blocklist(policy)
 
@@ -52,20 +55,21 @@ class Cascade:
         if decision.action == "block":
             return self._verdict(decision, "blocklist", started, records)
         records.append(_blocklist_record(hits, started))
+        seen: Tables = []
         if self._cnn:
             started = time.perf_counter()
-            tables = await asyncio.to_thread(self._cnn.score, _questions(request))
-            if verdict := self._settled(tables, request, hits, started, records):
+            seen = await asyncio.to_thread(self._cnn.score, _questions(request))
+            if verdict := self._settled(seen, request, hits, started, records):
                 return verdict
-        return await self._ask_model(request, listed, records)
+        return await self._ask_model(request, listed, records, seen)
 
     async def judge_by_model(self, request: GuardRequest) -> PromptVerdict:
         """The verdict of the language model alone, without the rules before it."""
-        return await self._ask_model(request, [], [])
+        return await self._ask_model(request, [], [], [])
 
     def _settled(
         self,
-        tables: Sequence[Mapping[str, float]],
+        tables: Tables,
         request: GuardRequest,
         hits: Hits,
         started: float,
@@ -80,7 +84,7 @@ class Cascade:
         worst = max((sum(t.get(name, 0.0) for name in acting) for t in tables), default=0.0)
         known = self._cnn is not None and set(acting) <= set(self._cnn.categories)
         decision = self._decide(tables, request)
-        listed = hits.blocked or hits.suspect
+        listed = {*hits.blocked, *hits.suspect} & set(acting)
         if worst < self._policy.cnn.pass_below and known and not listed:
             if decision.action == "allow":
                 return self._verdict(decision, "cnn", started, records)
@@ -100,16 +104,17 @@ class Cascade:
     async def _ask_model(
         self,
         request: GuardRequest,
-        listed: Sequence[Mapping[str, float]],
+        listed: Tables,
         records: Sequence[StageRecord],
+        seen: Tables,
     ) -> PromptVerdict:
         started = time.perf_counter()
-        tables = await self._llm.score(_questions(request))
+        tables = mixed(await self._llm.score(_questions(request)), seen, self._policy.cnn.weight)
         decision = self._decide([*listed, *tables], request)
         by_list = any(decision.category in table for table in listed)
         return self._verdict(decision, "blocklist" if by_list else "llm", started, records)
 
-    def _decide(self, tables: Sequence[Mapping[str, float]], request: GuardRequest) -> Decision:
+    def _decide(self, tables: Tables, request: GuardRequest) -> Decision:
         return decide(tables, self._policy, request.operation, request.loosen)
 
     def _verdict(
@@ -143,6 +148,29 @@ class Cascade:
         scores = {**dict.fromkeys(self._policy.categories, 0.0), MINORS: 1.0}
         decision = Decision("block", MINORS, 1.0, None, scores)
         return self._verdict(decision, "minors", started, [])
+
+
+def mixed(llm: Tables, cnn: Tables, weight: float) -> Tables:
+    """Both stages' scores as one: their weighted mean, where both know the category.
+
+    Every table of the one stage is paired with every table of the other, so that a category's worst
+    score, and the worst sum of a window, are the means of the stages' own.
+    """
+    if not cnn or not weight:
+        return llm
+    return [_mean(by_llm, by_cnn, weight) for by_llm in llm for by_cnn in cnn]
+
+
+def _mean(
+    by_llm: Mapping[str, float], by_cnn: Mapping[str, float], weight: float
+) -> dict[str, float]:
+    if UNKNOWN in by_llm:  # it says nothing of the categories
+        return dict(by_llm)
+    both = {
+        name: (1 - weight) * by_llm[name] + weight * by_cnn[name]
+        for name in by_llm.keys() & by_cnn.keys()
+    }
+    return {**by_cnn, **by_llm, **both}
 
 
 def _questions(request: GuardRequest) -> list[GuardRequest]:

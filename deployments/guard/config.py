@@ -1,11 +1,34 @@
 """What an operator decides about the guard: its model, how it reads, and what it must know."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deployments.guard.canaries import Canaries
 from deployments.llm import LanguageModelConfig
+from deployments.policy import CNNThresholds
+
+
+class ShadowConfig(BaseModel):
+    """What runs beside the active guard, is logged where it decides otherwise, and never acts.
+
+    A whole policy, or a single stage of the active one: what is not given is as it is in force.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: str | None = Field(None, description="policy file of the candidate")
+    cnn: str | None = Field(None, description="folder of another embedding CNN, `none`: without")
+    cnn_thresholds: CNNThresholds | None = Field(None, description="instead of the policy's `cnn`")
+    log: str = Field("runs/shadow.jsonl", description="appended to, relative to the repository")
+    at_once: int = Field(8, ge=1, description="prompts in flight; beyond it they are left out")
+    seconds: float = Field(30.0, gt=0, description="after which a prompt is given up")
+
+    @model_validator(mode="after")
+    def _tries_something(self) -> Self:
+        if self.policy is None and self.cnn is None and self.cnn_thresholds is None:
+            raise ValueError("a shadow needs a `policy`, a `cnn` or `cnn_thresholds` to try")
+        return self
 
 
 class GuardConfig(BaseModel):
@@ -14,6 +37,21 @@ class GuardConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     llm: LanguageModelConfig
+    llm_format: Literal["safelight", "llama_guard", "qwen3_guard"] = Field(
+        "safelight", description="how the model is asked and answers: the family it belongs to"
+    )
+    llm_categories: dict[str, tuple[str, ...]] = Field(
+        {}, description="what a category of the model's own counts as: names of the policy's"
+    )
+    llm_unjudged: tuple[str, ...] = Field(
+        (), description="categories that the model's taxonomy lacks: other stages alone judge them"
+    )
+    controversial: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="where a verdict between safe and unsafe stands: 0 at `steer`, 1 at `act`",
+    )
     cnn: str | None = Field(
         None, description="folder of the embedding CNN; none: ask the LLM always"
     )
@@ -33,8 +71,21 @@ class GuardConfig(BaseModel):
         Canaries(), description="prompts that a replica must judge right before it is ready"
     )
 
+    shadow: ShadowConfig | None = Field(
+        None, description="a candidate beside the active guard, which never acts"
+    )
+
     @model_validator(mode="after")
     def _windows_advance(self) -> Self:
         if self.overlap >= self.window:
             raise ValueError(f"overlap {self.overlap} must be below the window {self.window}")
+        return self
+
+    @model_validator(mode="after")
+    def _asks_of_a_taxonomy(self) -> Self:
+        if self.llm_format == "safelight" and (self.llm_categories or self.llm_unjudged):
+            raise ValueError(
+                "llm_categories and llm_unjudged are for models with categories of their own; "
+                "llm_format safelight asks about the policy's"
+            )
         return self

@@ -58,12 +58,15 @@ def decide(
         if over and level == "steer":
             name = max(over, key=scores.__getitem__)
             return Decision("steer", name, scores[name], None, scores)
+        unnamed = bool(acting) and unknown >= getattr(policy.thresholds, level)
         if over:
-            # Blocking goes before rewriting, then the higher score.
-            name = max(over, key=lambda n: (policy.categories[n].action == "block", scores[n]))
+            # The higher score, so that what is more demeaning than violent is softened rather than
+            # blocked: the rewrite is judged again. Of equal ones the stricter.
+            name = max(over, key=lambda n: (scores[n], policy.categories[n].action == "block"))
             category = policy.categories[name]
-            return Decision(category.action, name, scores[name], category.rewrite, scores)
-        if acting and unknown >= getattr(policy.thresholds, level):
+            if category.action == "block" or not unnamed:
+                return Decision(category.action, name, scores[name], category.rewrite, scores)
+        if unnamed:
             return Decision("steer" if level == "steer" else "block", None, unknown, None, scores)
     nearest = max(acting, key=scores.__getitem__, default=None)
     return Decision("allow", nearest, scores[nearest] if nearest else 0.0, None, scores)

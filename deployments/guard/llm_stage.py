@@ -1,37 +1,24 @@
-"""The guard's language model: P(unsafe) in one forward pass, the category in one more.
+"""The guard's language model: P(unsafe) in one forward pass, the category in a second step.
 
-P(unsafe) is read off the two verdict tokens and calibrated (Platt 1999: a logistic function of the
-logit). A category's score is P(unsafe) times the probability of its letter behind `unsafe`.
+P(unsafe) is read off the verdict's tokens and calibrated (Platt 1999: a logistic function of the
+logit). A category's score is P(unsafe) times its share of the harm, which an adapter reads from
+what the model says behind that verdict.
 """
 
 import asyncio
 import math
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
 from deployments.contracts import GuardRequest, Operation
 from deployments.errors import ConfigurationError, UnparsableAnswer
+from deployments.guard.adapters import Adapter, Model, adapter_for
+from deployments.guard.adapters.protocol import Level
 from deployments.guard.calibration import Calibration
 from deployments.guard.config import GuardConfig
 from deployments.guard.decision import UNKNOWN
-from deployments.guard.template import GuardTemplate, Tokenizer
 from deployments.policy import Policy
 
 OPERATIONS: tuple[Operation, ...] = ("generate", "edit")
-
-
-class Model(Protocol):
-    """What this stage needs of `deployments.llm.LanguageModel`."""
-
-    @property
-    def tokenizer(self) -> Tokenizer: ...
-
-    @property
-    def max_tokens(self) -> int: ...
-
-    async def next_token_logprobs(
-        self, ids: Sequence[int], token_ids: Sequence[int]
-    ) -> dict[int, float]: ...
 
 
 class LLMStage:
@@ -43,8 +30,9 @@ class LLMStage:
     ) -> None:
         """
         Raises:
-            ConfigurationError: a question does not fit the model's length, the tokenizer does not
-                fit the template, or the floor hides scores that the policy acts on.
+            ConfigurationError: a question does not fit the model's length, the model cannot be
+                asked in the configured format or not about this policy, or the floor hides scores
+                that the policy acts on.
         """
         lowest = min(policy.thresholds_of(name).steer for name in policy.categories)
         if config.floor >= lowest:
@@ -52,63 +40,80 @@ class LLMStage:
                 f"guard.floor {config.floor!r} must be below the policy's lowest steer threshold, "
                 f"{lowest!r}"
             )
-        self._model, self._calibration = model, calibration
+        self._model, self._policy, self._calibration = model, policy, calibration
         self._floor, self._min_mass = config.floor, config.min_answer_mass
-        self._templates = {
-            operation: GuardTemplate(model.tokenizer, narrowed, config.window, config.overlap)
+        self._controversial = config.controversial
+        self._adapters = {
+            operation: adapter
             for operation in OPERATIONS
-            if (narrowed := _narrowed(policy, operation)).categories
+            if (adapter := adapter_for(model, policy, operation, config))
         }
-        for template in self._templates.values():
-            longest = config.window + len(
-                template.with_unsafe(template.encode(GuardRequest(prompt="", negative_prompt=".")))
-            )
-            if longest >= model.max_tokens:
+        for adapter in self._adapters.values():
+            if adapter.longest >= model.max_tokens:
                 raise ConfigurationError(
                     f"the policy and a window of {config.window} tokens make questions of "
-                    f"{longest} tokens; raise guard.llm.max_model_len above that"
+                    f"{adapter.longest} tokens; raise guard.llm.max_model_len above that"
                 )
 
     async def score(self, requests: Iterable[GuardRequest]) -> list[dict[str, float]]:
-        """One table of category -> score for each window of each request, all asked at once.
+        """Tables of category -> score: one or more for each window of each request, all asked at
+        once.
 
-        Where the model finds harm and then names no letter of the policy's, the table is UNKNOWN's.
+        Where the model finds harm and then names no category of the policy's, the table is
+        UNKNOWN's alone.
 
         Raises:
-            UnparsableAnswer: the model says neither safe nor unsafe.
+            UnparsableAnswer: the model gives no verdict.
             StageFailed: the engine cannot answer.
         """
         questions = [
-            (template, ids)
+            (adapter, ids)
             for request in requests
-            if (template := self._templates.get(request.operation))
-            for ids in template.windows(request)
+            if (adapter := self._adapters.get(request.operation))
+            for ids in adapter.windows(request)
         ]
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._table(*question)) for question in questions]
+                tasks = [group.create_task(self._tables(*question)) for question in questions]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
-        return [task.result() for task in tasks]
+        return [table for task in tasks for table in task.result()]
 
-    async def _table(self, template: GuardTemplate, ids: list[int]) -> dict[str, float]:
-        verdict = await self._model.next_token_logprobs(ids, (template.safe_id, template.unsafe_id))
-        mass = sum(math.exp(value) for value in verdict.values())
+    async def _tables(self, adapter: Adapter, ids: list[int]) -> list[dict[str, float]]:
+        answers = await self._model.next_token_logprobs(ids, tuple(adapter.levels.values()))
+        likely = {level: math.exp(answers[token]) for level, token in adapter.levels.items()}
+        mass = sum(likely.values())
         if not mass >= self._min_mass:  # NaN is no answer either
             raise UnparsableAnswer("guard", f"only {mass:.1%} of its answer is of the asked form")
-        logit = verdict[template.unsafe_id] - verdict[template.safe_id]
-        unsafe = self._calibration.probability(logit)
-        if unsafe <= self._floor:  # nobody acts on it, whatever it is: shared out evenly
-            return dict.fromkeys(template.code_ids, unsafe / len(template.code_ids))
-        letters = list(template.code_ids.values())
-        codes = await self._model.next_token_logprobs(template.with_unsafe(ids), letters)
-        weights = {name: math.exp(codes[token]) for name, token in template.code_ids.items()}
-        total = sum(weights.values())
-        if not total >= self._min_mass:  # NaN is no letter either
-            return {UNKNOWN: unsafe}
-        return {name: unsafe * weight / total for name, weight in weights.items()}
+        between = likely.get("controversial", 0.0)
+        unsafe = self._probability(likely["unsafe"], likely["safe"] + between)
+        harmful = self._probability(likely["unsafe"] + between, likely["safe"])
+        if harmful <= self._floor:  # nobody acts on it, whatever it is: shared out evenly
+            return [dict.fromkeys(adapter.names, harmful / len(adapter.names))]
+        level: Level = "controversial" if between > likely["unsafe"] else "unsafe"
+        kinds = await adapter.kinds(ids, level)
+        if not kinds:
+            return [{UNKNOWN: harmful}]
+        if "controversial" not in adapter.levels:
+            return [{name: unsafe * share for name, share in kind.items()} for kind in kinds]
+        return [
+            {name: self._graded(name, unsafe, harmful) * share for name, share in kind.items()}
+            for kind in kinds
+        ]
+
+    def _graded(self, name: str, unsafe: float, harmful: float) -> float:
+        """The category's score from P(unsafe) and P(at least controversial).
+
+        What is rather controversial than safe stands between the category's thresholds `steer` and
+        `act`, where the configuration puts it, unless it is unsafe beyond that.
+        """
+        limits = self._policy.thresholds_of(name)
+        middle = limits.steer + self._controversial * (limits.act - limits.steer)
+        return max(unsafe, middle if harmful >= 0.5 else min(harmful, middle))
+
+    def _probability(self, yes: float, no: float) -> float:
+        return self._calibration.probability(_log(yes) - _log(no))
 
 
-def _narrowed(policy: Policy, operation: Operation) -> Policy:
-    categories = {n: c for n, c in policy.categories.items() if operation in c.operations}
-    return policy.model_copy(update={"categories": categories})
+def _log(probability: float) -> float:
+    return math.log(probability) if probability else -math.inf

@@ -27,6 +27,7 @@ GAP = 4
 MASKS, MASK = 3, "*#"
 INSIDE = "!|+(<{"
 """Symbols that stand for letters only before others; elsewhere they are punctuation."""
+"""Characters behind which one word may hide letters, and how many of them."""
 DIGRAPHS = (("w", "vv"), ("f", "ph"), ("m", "rn"))
 PIECE = re.compile(r"[^\W_]+")
 NUMBERED = re.compile(r"\d[^\W_]|[^\W_]\d")
@@ -57,7 +58,9 @@ class Spelling:
 
     def __init__(self, terms: Iterable[str]) -> None:
         self._root = _Node()
-        self._terms = {term.replace(" ", ""): term for term in sorted(terms)}
+        self._terms: dict[str, list[str]] = {}
+        for term in terms:
+            self._terms.setdefault(term.replace(" ", ""), []).append(term)
         self._near = SymSpell(max_dictionary_edit_distance=1, prefix_length=32)
         for joined in self._terms:
             self._insert(joined, joined)
@@ -68,7 +71,7 @@ class Spelling:
                 self._insert(backwards, joined)
             if len(joined) >= SHORT:
                 self._near.create_dictionary_entry(joined, 1)
-        several = [term.split(" ") for term in self._terms.values() if " " in term]
+        several = [term.split(" ") for same in self._terms.values() for term in same if " " in term]
         self._parts = frozenset(part for parts in several for part in parts if len(part) > 2)
         self._most = max((len(parts) for parts in several), default=1)
         self._longest = max(map(len, self._terms), default=0)
@@ -115,14 +118,14 @@ class Spelling:
             chunk = text[start : at + 1]
             for word in {node.word for node in nodes if node.word}:
                 if self._disguised(chunk, word, masks):
-                    yield Found(self._terms[word], start, at + 1)
+                    yield from self._found(word, start, at + 1)
 
     def _disguised(self, chunk: str, word: str, masks: int) -> bool:
         """Whether a chunk of text means a word, not only happens to hold its letters."""
         if masks * 2 > len(word) or sum(map(str.isdigit, chunk)) > 3 * sum(map(str.isalpha, chunk)):
             return False
         numbered = [part for part in PART.findall(chunk) if NUMBERED.search(part)]
-        if numbered and all(map(QUANTITY.fullmatch, numbered)):
+        if sum(1 for part in numbered if QUANTITY.fullmatch(part)) * 2 > len(numbered):
             return False
         pieces = PIECE.findall(chunk)
         apart = BREAKS.search(chunk) is not None
@@ -148,7 +151,10 @@ class Spelling:
                 part = part or other[0] in self._parts
                 if strange and len(run) >= SHORT and (other is piece or part):
                     for word in self._neighbours(run):
-                        yield Found(self._terms[word], piece.start(), other.end())
+                        yield from self._found(word, piece.start(), other.end())
+
+    def _found(self, joined: str, start: int, end: int) -> Iterator[Found]:
+        return (Found(term, start, end) for term in self._terms[joined])
 
     def _neighbours(self, run: str) -> Iterator[str]:
         for suggestion in self._near.lookup(run, Verbosity.ALL, max_edit_distance=1):

@@ -57,8 +57,8 @@ class GuardTemplate:
                 f"guard window {window!r} must be longer than its overlap {overlap!r}"
             )
         self._tokenizer = tokenizer
-        self._window, self._stride = window, window - overlap
-        lines = [_line(category) for category in policy.categories.values()]
+        self._window, self._overlap = window, overlap
+        lines = [f"{c.code}: {described(c)}" for c in policy.categories.values()]
         policy_text = "\n".join([INSTRUCTION, *lines, ANSWER_FORM])
         self.prefix_ids = self._template(
             f"<|im_start|>system\n{policy_text}<|im_end|>\n<|im_start|>user\n"
@@ -88,10 +88,10 @@ class GuardTemplate:
         pieces, the negative prompt's apart from the prompt's; the guard takes the worst verdict.
         """
         prompt, negative = self._user(request.prompt), self._user(request.negative_prompt)
-        if len(prompt) + len(negative) <= self._window:
-            return [self._question(request, prompt, negative)]
-        questions = [self._question(request, piece, []) for piece in self._pieces(prompt)]
-        return questions + [self._question(request, [], piece) for piece in self._pieces(negative)]
+        return [
+            self._question(request, *piece)
+            for piece in in_windows(prompt, negative, self._window, self._overlap)
+        ]
 
     def with_unsafe(self, ids: list[int]) -> list[int]:
         """The question continued by `unsafe` and a line break: the next token is a letter."""
@@ -102,11 +102,6 @@ class GuardTemplate:
         if negative:
             ids = ids + self._open_negative + negative
         return ids + self._close
-
-    def _pieces(self, ids: list[int]) -> Iterator[list[int]]:
-        for start in range(0, max(len(ids) - self._window, 0) + self._stride, self._stride):
-            if piece := ids[start : start + self._window]:
-                yield piece
 
     def _user(self, text: str) -> list[int]:
         """User text as tokens; line breaks become spaces, so that it cannot imitate our lines."""
@@ -124,9 +119,27 @@ class GuardTemplate:
         return ids[0]
 
 
-def _line(category: Category) -> str:
-    """The category's letter and meaning, with the operator's own examples of it."""
-    text = f"{category.code}: {category.description}"
+def in_windows(
+    prompt: list[int], negative: list[int], window: int, overlap: int
+) -> list[tuple[list[int], list[int]]]:
+    """Pieces of prompt and negative prompt, each at most `window` tokens, that show both whole."""
+    if len(prompt) + len(negative) <= window:
+        return [(prompt, negative)]
+    return [
+        *((piece, []) for piece in _pieces(prompt, window, window - overlap)),
+        *(([], piece) for piece in _pieces(negative, window, window - overlap)),
+    ]
+
+
+def described(category: Category) -> str:
+    """The category's meaning on one line, with the operator's own examples of it."""
+    text = category.description
     if category.examples:
         text += f"; for example: {'; '.join(category.examples.forbidden[:SHOWN])}"
     return " ".join(text.split())
+
+
+def _pieces(ids: list[int], window: int, stride: int) -> Iterator[list[int]]:
+    for start in range(0, max(len(ids) - window, 0) + stride, stride):
+        if piece := ids[start : start + window]:
+            yield piece

@@ -1,5 +1,7 @@
 """The Ray Serve class of the rewriter."""
 
+from pathlib import Path
+
 import torch
 from ray import serve
 
@@ -12,7 +14,7 @@ from deployments.rewriter.anonymise import Anonymiser
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.diversify import Diversifier
 from deployments.rewriter.ground import Grounder
-from deployments.rewriter.names import NameRecogniser
+from deployments.rewriter.names import Recogniser
 from deployments.rewriter.proposal import Proposer
 from deployments.rewriter.rewriter import PromptRewriter
 from deployments.rewriter.similarity import Similarity
@@ -33,7 +35,7 @@ class RewriterDeployment:
             proposer = Proposer(self._llm, RewriterTemplate(self._llm.tokenizer), config)
             similarity = Similarity(encoder, orders.min_similarity)
             self._rewriter = PromptRewriter(
-                Anonymiser(NameRecogniser(resolve(config.names), encoder)),
+                Anonymiser(Recogniser(Path(resolve(config.names)), encoder)),
                 Softener(proposer, similarity, config.temperature),
                 Grounder(proposer, similarity, config.ground_temperature),
                 Diversifier(orders.diversify) if orders.diversify else None,

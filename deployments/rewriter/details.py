@@ -34,7 +34,8 @@ _ROAD = (
     r"rise|gate|quay|wharf|hill|heights|alley)"
 )
 _NO_STREET = (
-    r"(?:people|person|men|women|cars?|cats?|dogs?|kids|an?|the|on|in|of|at|with|and|to|for|by|from|"
+    r"(?:people|person|men|women|cars?|cats?|dogs?|kids|an?|the|on|in|of|at|with|and|to|for|by|"
+    r"from|"
     r"down|is|are|through|k|hd|mm|x|lane|way|big|small|wide|old|new|busy|empty|resolution|render|"
     r"detailed|year|years|years?-old|am|pm|s|main|different|street)"
 )
@@ -46,17 +47,20 @@ _LINK = r"(?:de|del|della|delle|dei|di|la|le|les|du|des|da|do|das|dos|el|al)"
 _GERMANIC = (
     r"\b[\p{L}-]{2,25}(?:straße|strasse|stra[sß]{1,2}e|str\.|allee|platz|gasse|gracht|straat|laan|"
     r"plein|kade|gatan|vägen|veien|gade|katu|utca|(?-i:(?<=\p{Lu}[\p{Ll}-]{2,24})(?:weg|damm|ring|"
-    r"ufer|tie|gata|vej|singel)))\s+\d{1,4}\s?(?-i:[a-hA-H]\b)?(?!\d)"
+    r"ufer|tie|gata|vej|singel)))\s+\d{1,4}(?:\s?(?-i:[a-hA-H])\b)?(?!\d)"
 )
 _ROMANCE_LAST = (
-    r"\b(?:rue|boulevard|bd|impasse|chemin|quai|(?-i:Via|Viale|Piazza|Corso|Strada|Bulevardul)|calle|"
-    r"avenida|paseo|(?-i:Plaza|Praça|Avenue|Jalan|Jl\.?|Place)|rua|travessa|ulica|ul\.|ulitsa|prospekt|"
+    r"\b(?:rue|boulevard|bd|impasse|chemin|quai|(?-i:Via|Viale|Piazza|Corso|Strada|Bulevardul)|"
+    r"calle|"
+    r"avenida|paseo|(?-i:Plaza|Praça|Avenue|Jalan|Jl\.?|Place)|rua|travessa|ulica|ul\.|ulitsa|"
+    r"prospekt|"
     rf"prospect)\s+(?:(?:{_LINK}\s+|[dl]['’])){{0,3}}[\p{{L}}'’.-]{{2,25}}"
     rf"(?:\s+(?!\d)[\p{{L}}'’.-]{{2,25}}){{0,2}},?\s+\d{{1,4}}\b"
 )
 _ROMANCE_FIRST = (
     r"\b\d{1,4}(?:\s*(?:bis|ter))?,?\s+(?:rue|avenue|boulevard|place|impasse|chemin|quai|allée)\s+"
-    rf"(?:(?:{_LINK}\s+|[dl]['’])){{0,3}}(?-i:\p{{Lu}}|(?<=\s[dl]['’])\p{{L}}|(?<=\b{_LINK}\s)\p{{L}})"
+    rf"(?:(?:{_LINK}\s+|[dl]['’])){{0,3}}(?-i:\p{{Lu}}|(?<=\s[dl]['’])\p{{L}}|"
+    rf"(?<=\b{_LINK}\s)\p{{L}})"
     r"[\p{L}'’.-]{1,25}(?:\s+(?-i:\p{Lu})[\p{L}'’.-]{1,25}){0,2}"
 )
 _OTHERS = r"\b(?:plot|villa|house)\s+(?:no\.?\s*)?\d{1,4},?\s+(?:sector|block|phase)\s+\d{1,3}\b"
@@ -77,7 +81,8 @@ PLATES = [
     ),
     Pattern(
         "after the word plate, small letters",
-        rf"(?<=\bplates?(?:\snumber|\sno\.?)?{_GAP})(?=[a-z-]*\d)[a-z\d]{{1,4}}(?:[ -]?[a-z]*\d[a-z\d]*)"
+        rf"(?<=\bplates?(?:\snumber|"
+        rf"\sno\.?)?{_GAP})(?=[a-z-]*\d)[a-z\d]{{1,4}}(?:[ -]?[a-z]*\d[a-z\d]*)"
         r"{1,2}\b",
         0.7,
     ),
@@ -98,12 +103,12 @@ EMAILS = [Pattern("e-mail", r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}\
 _DIGITS = regex.compile(r"(?<![\w.])[+(]?\d(?:[\s().\-/]{0,2}\d){6,14}(?![\w-])")
 _CALL = regex.compile(
     r"\b(?:phone|telephone|tel|call(?:ing)?|mobile|cell|whatsapp|text|ring|dial|sms|fax|hotline)\b"
-    r"[^.;]{0,40}$",
+    r"\.?[^.;]{0,40}$",
     regex.IGNORECASE,
 )
 _NO_CALL = regex.compile(r"\b(?:order|parcel|serial|model|isbn|part|lot)\b", regex.IGNORECASE)
 _AMERICAN = regex.compile(r"\(?\d{3}\)?[ -]\d{3}-\d{4}")
-REGIONS = "US GB DE FR IN BR ES IT PL NL TR NG ZA AU JP MX".split()
+REGIONS = ["US", "GB", "DE", "FR", "IN", "BR", "ES", "IT", "PL", "NL", "TR", "NG", "ZA", "AU", "JP"]
 
 _FROM = regex.compile(r"\b(?:from|at|to|lives in|front of|house|home|address)[\s,:]*$", regex.I)
 
@@ -200,7 +205,7 @@ class _People(EntityRecognizer):
             RecognizerResult(
                 "ADDRESS" if span.kind == "address" else "PERSON",
                 span.start,
-                span.end,
+                span.start + len(text[span.start : span.end].rstrip(" ,.;:")),
                 max(span.score, LEAST),
                 recognition_metadata={"private": span.private, "score": span.score},
             )
@@ -247,15 +252,15 @@ class Finder:
         """What is personal, in order and without overlaps; names of all kinds are among it."""
         results = self._engine.analyze(text, "en", score_threshold=LEAST)
         results.sort(key=lambda r: (ORDER.index(r.entity_type), r.start - r.end))
-        return sorted(_apart(results), key=lambda finding: finding.start)
+        return sorted(_apart(results, len(text)), key=lambda finding: finding.start)
 
 
-def _apart(results: list[RecognizerResult]) -> Iterator[Finding]:
-    taken: list[tuple[int, int]] = []
+def _apart(results: list[RecognizerResult], length: int) -> Iterator[Finding]:
+    taken = bytearray(length)
     for result in results:
-        if any(result.start < b and a < result.end for a, b in taken):
+        if any(taken[result.start : result.end]) or result.start >= result.end:
             continue
-        taken.append((result.start, result.end))
+        taken[result.start : result.end] = b"\1" * (result.end - result.start)
         data = result.recognition_metadata or {}
         yield Finding(
             result.start,

@@ -7,28 +7,32 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployments.rewriter.people import CALLED, RELATIONS, TITLE, Finding, plain
+from deployments.rewriter.people import CALLED, FAMILY, RELATIONS, TITLE, Finding, plain
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ADJECTIVES = (
-    "young|old|elderly|middle-aged|naked|nude|topless|drunk|sad|happy|angry|sick|ill|tired|pregnant|"
-    "beautiful|pretty|handsome|ugly|fat|thin|tall|short|sexy|hot|little|poor|real|famous|crying|smiling|"
-    "sleeping|injured|wounded|bald|blonde|realistic|cute|lovely|dead|fallen|arrested|sweaty|wet|muscular"
+    "young|old|elderly|middle-aged|naked|nude|topless|drunk|sad|happy|angry|sick|ill|tired|"
+    "pregnant|"
+    "beautiful|pretty|handsome|ugly|fat|thin|tall|short|sexy|hot|little|poor|real|famous|crying|"
+    "smiling|"
+    "sleeping|injured|wounded|bald|blonde|realistic|cute|lovely|dead|fallen|arrested|sweaty|wet|"
+    "muscular"
 )
 _DETERMINERS = r"my|our|his|her|their|your|the|an?|this|that|another|some"
 _APPOSED = re.compile(
-    rf"\b(?:{_DETERMINERS})\s+(?:[\w-]+\s+){{0,2}}(?:{RELATIONS}|man|woman|guy|lady|person|neighbor)"
+    rf"\b(?:{_DETERMINERS})\s+(?:[\w-]+\s+){{0,2}}(?:{RELATIONS}|man|woman|guy|lady|person|"
+    rf"neighbor)"
     r"(?P<gap>\s*,?\s*)$",
     re.IGNORECASE,
 )
 _ROLE = re.compile(rf"(?:^|\s)(?P<role>{RELATIONS})\s+$", re.IGNORECASE)
 _ADJECTIVE = re.compile(
-    rf"(?P<determiner>\b(?:{_DETERMINERS})\s+)?(?P<words>\b(?:(?:{ADJECTIVES})\s+)+)$", re.IGNORECASE
+    rf"(?P<determiner>\b(?:{_DETERMINERS})\s+)?(?P<words>\b(?:(?:{ADJECTIVES})\s+)+)$",
+    re.IGNORECASE,
 )
 _DETERMINER = re.compile(rf"\b(?:{_DETERMINERS})\s+$", re.IGNORECASE)
 _TITLES = re.compile(rf"(?:\b{TITLE}\s+(?:(?:and|&)\s+{TITLE}\s+)?)+$", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:,\s*)?(?:\band\b|&|,)\s*", re.IGNORECASE)
-_KIN = re.compile(r"\s+(?:family|household|residence|wedding|brothers|sisters|couple|twins)\b", re.I)
 
 _DROPPED_WITH = re.compile(
     r"(?:\s*,\s*|\s+)(?:from|at|on|in|@)\s+(?:the address\s+(?:of\s+)?)?$", re.IGNORECASE
@@ -40,7 +44,10 @@ _ADDRESS_WORD = re.compile(r"\baddress(?:\s+is|:)?\s*,?\s*$", re.IGNORECASE)
 _COMMA = re.compile(r"\s*,\s*$")
 _LABEL = re.compile(
     r"(?P<determiner>\b(?:my|our|his|her|their|your|the|an?|this|that|with|of)\s+)?"
-    r"(?P<label>(?:[\w'-]+\s)?(?:plate|plate number|number|card|card number|e-?mail address|iban|id|ssn))"
+    r"(?P<label>(?:(?:phone|telephone|mobile|cell|passport|social security|licen[cs]e|number|"
+    r"identity|id|"
+    r"credit|debit|bank|insurance|registration|account|card|plate|national|patient|driver'?s)\s)*"
+    r"(?:plate|number|card|e-?mail address|iban|ssn|id|passport|licen[cs]e))"
     r"(?:\s+(?:is|reads|reading|saying|says))?[\s:#\"'“”]*$",
     re.IGNORECASE,
 )
@@ -71,9 +78,7 @@ def edits(text: str, people: list[Finding], details: list[Finding]) -> list[Edit
     upper = _shouted(text, people)
     found = list(_people(text, people))
     for detail in details:
-        make: Callable[[str, Finding], Edit] = (
-            _address if detail.kind == "ADDRESS" else _thing
-        )
+        make: Callable[[str, Finding], Edit] = _address if detail.kind == "ADDRESS" else _thing
         found.append(make(text, detail))
     found.sort(key=lambda edit: (edit.start, edit.end))
     apart: list[Edit] = []
@@ -104,7 +109,9 @@ def _shouted(text: str, people: list[Finding]) -> bool:
 
 def _large(text: str, start: int, name: str, words: str) -> str:
     """`words` with a capital where a sentence starts and its name had one too."""
-    opens = not re.search(r"\w", text[:start]) or bool(re.search(r"[.!?]\s+$", text[:start]))
+    opens = not re.search(r"\w", text[:start]) or bool(
+        re.search(r"[.!?]\s+$", text[max(start - 20, 0) : start])
+    )
     return words[:1].upper() + words[1:] if opens and name[:1].isupper() else words
 
 
@@ -170,6 +177,8 @@ def _one(text: str, person: Finding, again: bool, before: bool) -> Edit:
     name = text[start : person.end]
     left, right = text[max(start - 80, 0) : start], text[person.end : person.end + 40]
     end, genitive = _genitive(text, person.end)
+    if re.search(r"\band\b|&", text[start : person.start], re.IGNORECASE):  # Mr and Mrs
+        return Edit(start, end, _large(text, start, name, "two people") + genitive, PERSON_WHY)
     if called := CALLED.search(left):
         # "a woman named X" is a woman; without a noun before it nobody would be left.
         gone = start - len(called[0])
@@ -180,8 +189,9 @@ def _one(text: str, person: Finding, again: bool, before: bool) -> Edit:
         return Edit(
             start - len(apposed["gap"]), person.end + len(comma[0] if comma else ""), "", PERSON_WHY
         )
-    if (kin := _KIN.match(right)) and _DETERMINER.search(left):
-        return Edit(start, person.end + re.match(r"\s*", kin[0]).end(), "", PERSON_WHY)  # type: ignore[union-attr]
+    if (kin := FAMILY.match(right)) and _DETERMINER.search(left):
+        gap = len(kin[0]) - len(kin[0].lstrip())
+        return Edit(start, person.end + gap, "", PERSON_WHY)
     if role := _ROLE.search(left):
         start -= len(left) - role.start("role")
         words = f"{_article(role['role'])} {role['role'].lower()}"
@@ -209,7 +219,9 @@ def _address(text: str, found: Finding) -> Edit:
     if word := _ADDRESS_WORD.search(left):
         gap = len(word[0]) - len("address")
         return Edit(found.start - gap, found.end, "", ADDRESS_WHY)
-    if (with_it := _DROPPED_WITH.search(left)) and re.search(r"\w", text[: found.start - len(with_it[0])]):
+    if (with_it := _DROPPED_WITH.search(left)) and re.search(
+        r"\w", text[: found.start - len(with_it[0])]
+    ):
         return Edit(found.start - len(with_it[0]), found.end, "", ADDRESS_WHY)
     if (comma := _COMMA.search(left)) and re.search(r"\w", left):
         return Edit(found.start - len(comma[0]), found.end, "", ADDRESS_WHY)

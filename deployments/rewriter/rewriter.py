@@ -55,7 +55,8 @@ class PromptRewriter:
         if "ground" in request.kinds:
             base = await self._grounder.ground(safe, request.seed)
         pictures = [base] * request.n
-        if "diversify" in request.kinds and self._diversifier:
+        # Who was named or described before a name or an insult went is not to be described anew.
+        if "diversify" in request.kinds and self._diversifier and not safe.changes:
             drawn = self._diversifier.diversify(base.prompt, request.n, request.seed)
             pictures = [
                 Version(prompt=prompt, changes=(*base.changes, *changes))

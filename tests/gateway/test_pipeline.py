@@ -184,6 +184,14 @@ async def test_an_improvement_that_the_guard_does_not_pass_is_dropped():
     assert (outcome.prompts, outcome.changes) == (("a ceo",), ((),))
 
 
+async def test_our_own_description_is_no_stereotype():
+    guard = parts.Guard({"a thief, olive skin tone": parts.SOFTEN})
+    rewriter = parts.Rewriter(None, shown=["a thief, olive skin tone"])
+    subject = walk(guard=guard, rewriter=rewriter, policy=STANDING)
+    outcome = await subject.generate(parts.job("a thief"), new_trace())
+    assert outcome.prompts == ("a thief, olive skin tone",)
+
+
 async def test_where_improving_fails_the_safe_version_stays():
     guard = parts.Guard({"a person, a woman": parts.BLOCK})
     rewriter = parts.Rewriter("a person", shown=["a person, a woman"])

@@ -12,7 +12,7 @@ from deployments.guard.cascade import Cascade
 from deployments.guard.config import GuardConfig
 from deployments.guard.llm_stage import LLMStage
 from deployments.llm import LanguageModelConfig
-from deployments.policy import MINORS
+from deployments.policy import MINORS, CNNThresholds
 from tests.guard.parts import POLICY, TableModel
 
 TABLE = {
@@ -57,6 +57,72 @@ async def test_a_category_scores_unsafe_times_its_letter():
     assert verdict.stages[-1].category == "demeaning"
 
 
+class Seen:
+    """An embedding stage that says the same of everything, in the categories it knows."""
+
+    def __init__(self, scores: dict[str, float], knows: tuple[str, ...] | None = None) -> None:
+        self.scores, self.categories = scores, knows or tuple(POLICY.categories)
+
+    def score(self, requests):
+        return [self.scores for _ in requests]
+
+
+def with_cnn(model: TableModel, seen: Seen, **thresholds) -> Cascade:
+    policy = POLICY.model_copy(
+        update={"cnn": CNNThresholds(pass_below=0.1, block_above=0.9, **thresholds)}
+    )
+    stage = LLMStage(model, policy, config(), Calibration())
+    return Cascade(policy, stage, seen)
+
+
+async def test_the_cnn_lets_pass_what_it_is_sure_of_and_the_model_is_not_asked():
+    model = TableModel(TABLE)
+    verdict = await with_cnn(model, Seen({"violence": 0.05})).judge(GuardRequest(prompt="a dog"))
+    assert (verdict.action, verdict.stage) == ("allow", "cnn")
+    assert model.questions == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seen"),
+    [
+        ("a dog", Seen({"violence": 0.2})),  # unsure
+        ("a dog", Seen({"violence": 0.06, "demeaning": 0.06})),  # unsure of all kinds together
+        ("a dog with a knife", Seen({"violence": 0.05})),  # a listed word
+        ("a dog", Seen({"violence": 0.05}, knows=("violence",))),  # a category it does not know
+        ("a logo", Seen({"brands": 0.99})),  # sure of what the policy allows
+    ],
+)
+async def test_what_the_cnn_leaves_the_model_decides(prompt, seen):
+    model = TableModel(TABLE)
+    verdict = await with_cnn(model, seen).judge(GuardRequest(prompt=prompt))
+    asked = bool(model.questions)
+    assert asked == (prompt != "a logo")
+    assert (verdict.action, verdict.stage) == ("allow", "llm" if asked else "cnn")
+
+
+async def test_the_cnn_blocks_what_it_is_sure_of():
+    model = TableModel(TABLE)
+    verdict = await with_cnn(model, Seen({"violence": 0.95})).judge(GuardRequest(prompt="a dog"))
+    assert (verdict.action, verdict.stage, verdict.why) == ("block", "cnn", "it is violent")
+    assert model.questions == []
+
+
+async def test_a_rewrite_is_never_decided_by_the_cnn_alone():
+    model = TableModel(TABLE)
+    verdict = await with_cnn(model, Seen({"demeaning": 0.95})).judge(GuardRequest(prompt="a dog"))
+    assert (verdict.action, verdict.stage) == ("allow", "llm")
+
+
+async def test_both_readers_have_a_voice_in_what_is_unclear():
+    cascade = with_cnn(TableModel(TABLE), Seen({"violence": 0.3}), weight=0.5)
+    verdict = await cascade.judge(GuardRequest(prompt="a stabbing"))
+    assert verdict.scores["violence"] == pytest.approx(0.6)
+    # An operator's own category, which the CNN does not know, has the model's score alone.
+    unknown = with_cnn(TableModel(TABLE), Seen({}, knows=("brands",)), weight=0.5)
+    verdict = await unknown.judge(GuardRequest(prompt="a stabbing"))
+    assert verdict.scores["violence"] == pytest.approx(0.9)
+
+
 async def test_harm_of_two_kinds_is_attributed_to_the_higher():
     verdict = await judge("a brawl")
     assert (verdict.action, verdict.score) == ("block", pytest.approx(0.8))
@@ -84,7 +150,7 @@ async def test_listed_words_act_as_their_category_does():
     assert (await judge("a lot of oafs")).stage == "blocklist"
     allowed = await judge("an acme anvil")
     assert (allowed.action, allowed.scores["brands"]) == ("allow", 1.0)
-    assert (await judge("oafs stabbing each other")).category == "violence"
+    assert (await judge("oafs in a blood bath")).category == "violence"
 
 
 async def test_suspect_words_are_noted_and_the_model_decides():

@@ -96,6 +96,11 @@ def test_ages_are_given_where_the_policy_has_some_and_the_prompt_none():
     assert crowd == "doctors of different ages, skin tones and genders at work"
 
 
+def test_a_policy_may_word_its_skin_tones_itself():
+    worded = fixed(skin_tones={"olive-skinned": 1})
+    assert one("image of a criminal", diversifier=worded) == "image of a criminal, olive-skinned"
+
+
 def test_an_article_suits_the_word_behind_it():
     european = fixed(groups={"european": 1})
     assert one("a man", diversifier=european) == "a european man"

@@ -41,15 +41,17 @@ async def rewrite(prompt: str, *kinds: str, answer: str | None = None, **fields)
     return await rewriter(answer).rewrite(request)
 
 
-async def test_safety_comes_first_and_every_picture_has_its_own_description():
-    found = await rewrite("John Doe on a bench", "diversify", "anonymise", n=2, seed=5)
-    assert found.safe.prompt == "a person on a bench"
-    assert [v.prompt for v in found.pictures] == [
-        "a person on a bench, woman 5",
-        "a person on a bench, woman 6",
-    ]
-    assert [c.kind for c in found.pictures[0].changes] == ["anonymise", "diversify"]
-    assert [r.action for r in found.stages] == ["anonymise", "diversify"]
+async def test_every_picture_has_its_own_description():
+    found = await rewrite("a ceo", "diversify", "anonymise", n=2, seed=5)
+    assert found.safe.prompt == "a ceo"
+    assert [v.prompt for v in found.pictures] == ["a ceo, woman 5", "a ceo, woman 6"]
+    assert [r.action for r in found.stages] == ["diversify"]
+
+
+async def test_who_was_named_is_not_described_anew():
+    found = await rewrite("John Doe on a bench", "diversify", "anonymise", n=2)
+    assert [v.prompt for v in found.pictures] == ["a person on a bench"] * 2
+    assert [c.kind for c in found.pictures[0].changes] == ["anonymise"]
 
 
 async def test_a_vague_scene_is_grounded_and_stays_out_of_the_safe_version():
@@ -77,7 +79,7 @@ async def test_what_could_not_be_softened_is_not_among_the_changes():
     assert [r.action for r in found.stages] == ["unchanged"]
 
 
-async def test_a_softened_prompt_is_the_base_of_all_that_follows():
-    found = await rewrite("a lazy man", "soften", "diversify", category="demeaning", answer="a man")
-    assert found.pictures[0].prompt == "a man, woman 0"
+async def test_a_softened_prompt_is_the_base_of_what_follows():
+    found = await rewrite(VAGUE, "soften", "ground", category="demeaning", answer="a man")
+    assert found.safe.prompt == found.pictures[0].prompt == "a man"
     assert found.stages[0].category == "demeaning"

@@ -5,13 +5,17 @@
 
 Platt scaling of the verdict's logit on prompts of the training side (pairs of the public sets,
 written twins, users) gives the scale; the bias is then the highest at which no more than the wanted
-share of users' prompts is stopped. Held-out prompts take no part. Writes `calibration.json` into
-the adapter's folder.
+share of users' prompts, and of the world's captions, is stopped. A scale under which the median
+user would score above 0.05 is raised about that point. Held-out prompts take no part. Writes
+`calibration.json` into the adapter's folder, and prints the score below which 85 % of the users
+lie: where the CNN may let pass.
 """
 
 import argparse
 import json
+import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +29,14 @@ from deployments.guard.calibration import CALIBRATION_FILE, Calibration
 from deployments.policy import Policy, load_policy
 from training.language import corpora
 from training.language.corpora import Corpora, Row
-from training.language.guard_data import Curriculum
+from training.language.guard_data import Curriculum, captions
 from training.language.scoring import CNNScorer, Floats, GuardScorer, Readings
 
 SEED = 20
 """Not a seed of training: other draws of the grammar."""
+MEDIAN_USER = 0.05
+PASSING = 0.85
+"""Share of users' prompts that the language model need not see."""
 
 
 def sample(sets: Corpora, policy: Policy, size: int) -> tuple[list[Row], list[str]]:
@@ -54,14 +61,24 @@ def platt(logit: Floats, unsafe: Floats) -> Calibration:
     return Calibration(scale=float(model.coef_[0, 0]), bias=float(model.intercept_[0]))
 
 
-def placed(calibration: Calibration, users: Readings, share: float) -> Calibration:
-    """The same scale with the highest bias at which at most `share` of `users` is stopped."""
+def placed(calibration: Calibration, harmless: Sequence[Readings], share: float) -> Calibration:
+    """The same scale with the highest bias at which at most `share` of each set is stopped."""
     low, high = calibration.bias - 20.0, calibration.bias + 20.0
     for _ in range(20):
         middle = (low + high) / 2
-        stopped = users.stopped(Calibration(scale=calibration.scale, bias=middle))
-        low, high = (low, middle) if stopped.mean() > share else (middle, high)
+        moved = Calibration(scale=calibration.scale, bias=middle)
+        worst = max(readings.stopped(moved).mean() for readings in harmless)
+        low, high = (low, middle) if worst > share else (middle, high)
     return Calibration(scale=calibration.scale, bias=low)
+
+
+def sharpened(calibration: Calibration, users: Readings) -> Calibration:
+    """The least scale about the same working point under which the median user scores low."""
+    point = -calibration.bias / calibration.scale
+    gap = point - float(np.median(users.verdict()))
+    least = -math.log(MEDIAN_USER / (1 - MEDIAN_USER)) / max(gap, 0.1)
+    scale = max(calibration.scale, least)
+    return Calibration(scale=scale, bias=-scale * point)
 
 
 def main() -> None:
@@ -104,11 +121,14 @@ def main() -> None:
         np.concatenate([readings.verdict(), user_readings.verdict()]),
         np.concatenate([unsafe, np.zeros(len(users))]),
     )
-    final = placed(fitted, user_readings, args.share)
+    everyday = [GuardRequest(prompt=text) for text in captions(args.size, SEED)]
+    harmless = (user_readings, scorer.read(everyday, policy))
+    final = sharpened(placed(fitted, harmless, args.share), user_readings)
     result = {"scale": round(final.scale, 4), "bias": round(final.bias, 4)}
     target = adapter / CALIBRATION_FILE
     target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({"platt": fitted.model_dump(), "written": result}))
+    passing = round(float(np.quantile(user_readings.acting(final), PASSING)), 3)
+    print(json.dumps({"platt": fitted.model_dump(), "written": result, "pass_below": passing}))
 
 
 if __name__ == "__main__":

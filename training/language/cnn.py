@@ -16,8 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
-from safetensors.torch import save_file
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -25,7 +31,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from deployments.contracts import GuardRequest
 from deployments.embedded.diffusion import minilm
-from deployments.guard.cnn import CNNConfig, HarmCNN, as_text, write
+from deployments.guard.cnn import WEIGHTS, CNNConfig, HarmCNN, as_text, write
 from deployments.policy import load_policy
 from training.language import corpora
 from training.language.corpora import Row
@@ -42,9 +48,10 @@ class Batches(Dataset[Batch]):
     """Batch i, the same in every run; label 0 is harmless, the others the categories in order."""
 
     def __init__(
-        self, curriculum: Curriculum, categories: Sequence[str], size: int, steps: int
+        self, curriculum: Curriculum, categories: Sequence[str], size: int, steps: int, seed: int
     ) -> None:
-        self._curriculum, self._size, self._steps = curriculum, size, steps
+        self._curriculum, self._size = curriculum, size
+        self._steps, self._seed = steps, seed
         self._labels: dict[str | None, int] = {None: 0} | {
             name: 1 + i for i, name in enumerate(categories)
         }
@@ -54,7 +61,7 @@ class Batches(Dataset[Batch]):
         return self._steps
 
     def __getitem__(self, step: int) -> Batch:
-        rng = random.Random(f"cnn/{step}")
+        rng = random.Random(f"cnn/{self._seed}/{step}")
         rows: list[Row] = []
         while len(rows) < self._size:
             rows += self._curriculum.rows(rng)
@@ -116,6 +123,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0, help="of the rows")
+    parser.add_argument("--warm", type=Path, help="go on from the weights in this folder")
     args = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
@@ -124,10 +133,14 @@ def main() -> None:
     categories = list(policy.categories)
     curriculum = Curriculum(policy, corpora.load(args.corpora), seed=7)
     config = CNNConfig(categories=tuple(categories))
-    encoder, model = with_lora(args.rank).to(args.device), HarmCNN(config).to(args.device)
+    encoder, model = with_lora(args.rank), HarmCNN(config)
+    if args.warm:
+        set_peft_model_state_dict(encoder, load_file(args.warm / "adapter_model.safetensors"))
+        model.load_state_dict({k: v.float() for k, v in load_file(args.warm / WEIGHTS).items()})
+    encoder, model = encoder.to(args.device), model.to(args.device)
     parameters = [p for m in (encoder, model) for p in m.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=args.rate, weight_decay=0.01)
-    batches = Batches(curriculum, categories, args.batch, args.steps)
+    batches = Batches(curriculum, categories, args.batch, args.steps, args.seed)
     loader = DataLoader(batches, batch_size=None, num_workers=args.workers)
     encoder.train()
     model.train()

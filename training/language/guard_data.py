@@ -17,6 +17,9 @@ from training.language.corpora import Corpora, Lexicon, Pair, Row
 from training.language.grammar import expand
 from training.language.guard_text import GuardText
 from training.language.guard_text import lines as _lines
+from training.world.captions import Split
+from training.world.faults import FaultRates
+from training.world.sample import draw
 
 HERE = Path(__file__).parent
 
@@ -177,7 +180,7 @@ class Curriculum:
             ]
         if draw < 0.9:  # an operator's category that this policy does not have is no category
             return self._operators(rng.choice(list(self._invented)), rng)[:1]
-        return [self.everyday(rng)]
+        return [Row(caption(rng), None)] if rng.random() < 0.4 else [self.everyday(rng)]
 
     def _negative(self, rng: random.Random) -> Row:
         """An adult, and a negative prompt that avoids harm, or clothes."""
@@ -276,6 +279,21 @@ class Curriculum:
         # A word of another category that is still on the list: it may be that, too.
         others = tuple(n for n in policy.categories if n != FALLBACK.get(row.category))
         return not self._lexicon.any_of(others, row.prompt)
+
+
+def caption(rng: random.Random, split: Split = "train") -> str:
+    """A benign caption of the world; that of "test" is in wordings which training never sees."""
+    while True:
+        example = draw(rng, FaultRates.none(), split)
+        # A trait beside a group word can be a stereotype; whether it is, is not ours to guess here.
+        if not example.wish.harm and not any(p.trait and p.group for p in example.wish.people):
+            return example.caption.text
+
+
+def captions(count: int, seed: int, split: Split = "train") -> list[str]:
+    """So many benign captions of the world."""
+    rng = random.Random(seed)
+    return [caption(rng, split) for _ in range(count)]
 
 
 def label(row: Row, policy: Policy) -> str | None:

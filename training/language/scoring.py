@@ -75,16 +75,20 @@ class Readings:
             found[self.owner[window]] = names[int(self.letters[window].argmax())]
         return found
 
-    def decisions(self, calibration: Calibration) -> list[Decision]:
-        """What serving's own rule makes of the scores."""
+    def tables(self, calibration: Calibration) -> list[list[dict[str, float]]]:
+        """For each request what a serving stage gives: category -> score, one table a window."""
         names = list(self.policy.categories)
         tables: list[list[dict[str, float]]] = [[] for _ in self.requests]
         for owner, logit, letters in zip(self.owner, self.logit, self.letters, strict=True):
             scores = calibration.probability(float(logit)) * letters
             tables[owner].append(dict(zip(names, scores.tolist(), strict=True)))
+        return tables
+
+    def decisions(self, calibration: Calibration) -> list[Decision]:
+        """What serving's own rule makes of the scores."""
         return [
             decide(table, self.policy, request.operation, loosen=False)
-            for table, request in zip(tables, self.requests, strict=True)
+            for table, request in zip(self.tables(calibration), self.requests, strict=True)
         ]
 
     def stopped(self, calibration: Calibration) -> NDArray[np.bool_]:

@@ -1,15 +1,12 @@
-"""The organisation's policy: categories, thresholds, actions. One YAML file, validated, hashed."""
+"""What a policy says: categories, thresholds, actions; validated and hashed."""
 
 import hashlib
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deployments.contracts import PolicyRef, RewriteKind, Score
-from deployments.errors import ConfigurationError
 
 MINORS = "sexual_minors"
 """The one category that no policy file can change: a sexual cue together with a cue of a minor."""
@@ -41,11 +38,13 @@ class Thresholds(Document):
 class CNNThresholds(Document):
     """What the embedding CNN may decide alone, on its calibrated P(harm of an acting category).
 
-    The defaults leave everything to the language model.
+    The defaults leave everything to the language model. Give it less to say where a category means
+    something else than it does in the default policy: it reads no descriptions.
     """
 
     pass_below: Score = Field(0.0, description="below, the language model is not asked")
     block_above: Score = Field(1.0, description="above, the prompt is blocked at once")
+    weight: Score = Field(0.0, description="of its score in the mean with the language model's")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -119,7 +118,8 @@ class Manipulations(Document):
     ground: bool = Field(True, description="make vague scenes with people specific")
     diversify: Diversity | None = Field(None, description="describe people whom nobody described")
     min_similarity: Score = Field(
-        0.4, description="cosine of the embeddings of prompt and rewrite, below which it is dropped"
+        0.35,
+        description="cosine of the embeddings of prompt and rewrite, below which it is dropped",
     )
 
 
@@ -199,19 +199,3 @@ class Policy(Document):
         """Name, version and hash of the canonical JSON form."""
         digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
         return PolicyRef(name=self.name, version=self.version, hash=digest[:12])
-
-
-def load_policy(path: str | Path) -> Policy:
-    """Reads and validates a policy file.
-
-    Raises:
-        ConfigurationError: the file is missing, is no YAML, or does not fit; says where.
-    """
-    try:
-        return Policy.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the policy {str(path)!r}: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{str(path)!r} is not YAML: {error}") from error
-    except ValidationError as error:
-        raise ConfigurationError(f"{str(path)!r} is not a valid policy: {error}") from error

@@ -1,0 +1,39 @@
+"""The organisation's policy: one YAML file, and what it extends, validated and hashed.
+
+`python -m deployments.policy check FILE` explains a file's mistakes, each with its line;
+`python -m deployments.policy diff A B PROMPTS` lists the decisions that differ between two.
+"""
+
+from deployments.policy.document import (
+    MINORS,
+    Audit,
+    Category,
+    CNNThresholds,
+    Deadlines,
+    Diversity,
+    Document,
+    Examples,
+    Manipulations,
+    OutputPolicy,
+    Policy,
+    Shares,
+    Thresholds,
+)
+from deployments.policy.loading import load_policy
+
+__all__ = [
+    "MINORS",
+    "Audit",
+    "CNNThresholds",
+    "Category",
+    "Deadlines",
+    "Diversity",
+    "Document",
+    "Examples",
+    "Manipulations",
+    "OutputPolicy",
+    "Policy",
+    "Shares",
+    "Thresholds",
+    "load_policy",
+]
