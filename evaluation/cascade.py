@@ -141,7 +141,7 @@ def cascaded(scores: Scores, policy: Policy, stages: Stages) -> tuple[np.ndarray
     blocked = (cnn > policy.cnn.block_above) & alone
     asked = ~(by_list | passed | blocked)
     together = [
-        decide(mixed(llm, seen, policy.cnn.weight), policy, request.operation, loosen=False)
+        decide(mixed(llm, seen, policy), policy, request.operation, loosen=False)
         for llm, seen, request in zip(
             scores.llm.tables(stages.llm_scale),
             scores.cnn.tables(stages.cnn_scale),

@@ -109,7 +109,7 @@ class Cascade:
         seen: Tables,
     ) -> PromptVerdict:
         started = time.perf_counter()
-        tables = mixed(await self._llm.score(_questions(request)), seen, self._policy.cnn.weight)
+        tables = mixed(await self._llm.score(_questions(request)), seen, self._policy)
         decision = self._decide([*listed, *tables], request)
         by_list = any(decision.category in table for table in listed)
         return self._verdict(decision, "blocklist" if by_list else "llm", started, records)
@@ -150,25 +150,28 @@ class Cascade:
         return self._verdict(decision, "minors", started, [])
 
 
-def mixed(llm: Tables, cnn: Tables, weight: float) -> Tables:
+def mixed(llm: Tables, cnn: Tables, policy: Policy) -> Tables:
     """Both stages' scores as one: their weighted mean, where both know the category.
 
     Every table of the one stage is paired with every table of the other, so that a category's worst
     score, and the worst sum of a window, are the means of the stages' own.
     """
-    if not cnn or not weight:
+    weights = {name: policy.embedding_weight(name) for name in policy.categories}
+    if not cnn or not any(weights.values()):
         return llm
-    return [_mean(by_llm, by_cnn, weight) for by_llm in llm for by_cnn in cnn]
+    return [_mean(by_llm, by_cnn, weights) for by_llm in llm for by_cnn in cnn]
 
 
 def _mean(
-    by_llm: Mapping[str, float], by_cnn: Mapping[str, float], weight: float
+    by_llm: Mapping[str, float], by_cnn: Mapping[str, float], weights: Mapping[str, float]
 ) -> dict[str, float]:
+    """A category that only one of the two names keeps that one's score."""
     if UNKNOWN in by_llm:  # it says nothing of the categories
         return dict(by_llm)
     both = {
         name: (1 - weight) * by_llm[name] + weight * by_cnn[name]
-        for name in by_llm.keys() & by_cnn.keys()
+        for name, weight in weights.items()
+        if name in by_llm and name in by_cnn
     }
     return {**by_cnn, **by_llm, **both}
 

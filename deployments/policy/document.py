@@ -45,6 +45,7 @@ class CNNThresholds(Document):
     pass_below: Score = Field(0.0, description="below, the language model is not asked")
     block_above: Score = Field(1.0, description="above, the prompt is blocked at once")
     weight: Score = Field(0.0, description="of its score in the mean with the language model's")
+    examples_weight: Score = Field(0.7, description="the same for categories that have examples")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -187,6 +188,11 @@ class Policy(Document):
     def thresholds_of(self, category: str) -> Thresholds:
         """The thresholds that hold for one category."""
         return self.categories[category].thresholds or self.thresholds
+
+    def embedding_weight(self, category: str) -> float:
+        """What the embedding stage's score of a category weighs beside the language model's."""
+        shown = self.categories[category].examples
+        return self.cnn.examples_weight if shown else self.cnn.weight
 
     def why(self, category: str) -> str:
         """The reason for a category, in words for the user."""

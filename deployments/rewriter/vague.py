@@ -12,11 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from deployments.rewriter.cast import Segmented, segmented, tables
+from deployments.rewriter.cast import Segmented, plural, segmented, tables
 
 TABLES = Path(__file__).with_name("vague.yaml")
 MAX_WORDS = 18
@@ -88,6 +87,8 @@ def _open_activity(text: _Words) -> str:
         stop, kind = _longest(text, at)
         if at in text.people and text.people[at] >= stop:
             stop, kind = text.people[at], PERSON
+        elif stop == at + 1 and _modifies(text, at):
+            kind = FILLER  # "a passionate woman" does nothing
         if kind == PERSON:
             others += at not in text.people
             people, place_left = True, 0
@@ -137,7 +138,8 @@ def _longest(text: _Words, at: int) -> tuple[int, str]:
 
 def _fills(text: _Words, at: int, slot: str) -> Iterator[int]:
     """Where a person, in the form of `slot`, that begins at `at` may end."""
-    if slot in _tables().classes.get(text.words[at], ()):
+    classes = _tables().classes
+    if slot in classes.get(text.words[at], ()):
         yield at + 1
     if slot == "ONESELF":
         return
@@ -145,10 +147,12 @@ def _fills(text: _Words, at: int, slot: str) -> Iterator[int]:
         if slot == "ONE" and first in text.people:
             yield text.people[first]
             return
+        if slot == "ONE" and first > at and "ONE" in classes.get(text.words[first], ()):
+            yield first + 1
         if slot == "ONE'S" and text.words[first].endswith(("'s", "s'")):
             yield first + 1
             return
-        owner = "ONE'S" in _tables().classes.get(text.words[first], ())
+        owner = "ONE'S" in classes.get(text.words[first], ())
         if not owner and not _tells_nothing(text.words[first]):
             return
 
@@ -215,11 +219,12 @@ def _tables() -> _Tables:
                 _add(root, [word for word in words if word not in gone], kind)
         for idiom in idioms["does"]:
             for verb, *rest in _expand(idiom, document["sets"]):
-                for form in _forms(verb, document["forms"]):
+                noun = not rest and verb in document["also_nouns"]
+                for form in _forms(verb, document["forms"], noun):
                     _add(root, [form, *(word for word in rest if word not in gone)], kind)
     classes: dict[str, set[str]] = {}
     for name, slot in zip(("objects", "possessives", "reflexives"), SLOTS, strict=True):
-        for word in document[name]:
+        for word in (*document[name], *(document["persons"] if slot == "ONE" else ())):
             classes.setdefault(word, set()).add(slot)
     return _Tables(
         root=root,
@@ -253,11 +258,11 @@ def _expand(idiom: str, sets: Mapping[str, Sequence[str]]) -> Iterator[list[str]
         yield " ".join(choice).split()
 
 
-def _forms(verb: str, irregular: Mapping[str, Sequence[str]]) -> list[str]:
-    """A verb and its other forms."""
+def _forms(verb: str, irregular: Mapping[str, Sequence[str]], noun: bool) -> list[str]:
+    """A verb and its other forms; without those that the noun of the same spelling has."""
     if verb in irregular:
-        return [verb, *irregular[verb]]
+        forms = [verb, *irregular[verb]]
+        return [form for form in forms if not (noun and form in (verb, plural(verb)))]
     stem = verb.removesuffix("e")
-    third = re.sub(r"(?<=[^aeou])y$", "ie", verb) + ("es" if verb.endswith(("s", "sh", "ch", "x")) else "s")
     past = re.sub(r"(?<=[^aeou])y$", "i", stem) + "ed"
-    return [verb, f"{stem}ing", third, past]
+    return [f"{stem}ing", past, *(() if noun else (verb, plural(verb)))]

@@ -19,6 +19,7 @@ from deployments.guard.config import GuardConfig
 from deployments.guard.decision import UNKNOWN, decide
 from deployments.guard.llm_stage import LLMStage
 from deployments.llm import LanguageModelConfig
+from deployments.policy import CNNThresholds
 from tests.guard.parts import POLICY
 
 SPECIAL = ["<|begin|>", "<|start|>", "<|stop|>", "<|eot|>"]
@@ -362,6 +363,11 @@ async def test_a_template_with_fixed_categories_has_them_translated():
     assert remapped.category in ("brands", "violence")
 
 
+def halved(policy):
+    """The policy with equal voices for both stages."""
+    return policy.model_copy(update={"cnn": CNNThresholds(weight=0.5)})
+
+
 async def test_a_category_may_be_left_to_the_other_stages():
     brand = POLICY.categories["brands"].model_copy(update={"action": "block"})
     strict = POLICY.model_copy(update={"categories": {**POLICY.categories, "brands": brand}})
@@ -370,13 +376,13 @@ async def test_a_category_may_be_left_to_the_other_stages():
     tables = await LLMStage(
         model := qwen(), strict, config(model, llm_unjudged=("brands",)), Calibration()
     ).score([GuardRequest(prompt="trees")])
-    (table,) = mixed(tables, [{"brands": 0.8, "violence": 0.1}], 0.5)
+    (table,) = mixed(tables, [{"brands": 0.8, "violence": 0.1}], halved(strict))
     assert table["brands"] == 0.8
     assert table["violence"] < 0.1
 
 
 def test_harm_of_no_known_category_is_not_thinned_by_the_cnn():
-    assert mixed([{UNKNOWN: 0.9}], [{"violence": 0.1}], 0.5) == [{UNKNOWN: 0.9}]
+    assert mixed([{UNKNOWN: 0.9}], [{"violence": 0.1}], halved(POLICY)) == [{UNKNOWN: 0.9}]
 
 
 def test_harm_of_no_known_category_is_blocked_and_not_rewritten():

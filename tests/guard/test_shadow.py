@@ -3,17 +3,22 @@
 import asyncio
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
+import graph
 from deployments.contracts import GuardRequest
+from deployments.embedded.resolve import ROOT
+from deployments.errors import ConfigurationError
 from deployments.guard import shadow as module
 from deployments.guard.config import ShadowConfig
 from deployments.guard.deployment import GuardDeployment
 from deployments.guard.shadow import Counts, Shadow, ShadowLog, candidate_cnn, candidate_of
 from deployments.guard.shadow_report import main as report
 from deployments.policy import CNNThresholds, Policy
+from deployments.serve_config import read_serve_config
 from tests.guard.parts import POLICY, TableModel
 from tests.guard.test_compare import CANDIDATE, TABLE, changed, judge
 
@@ -175,6 +180,24 @@ def test_a_shadow_tries_a_policy_or_a_single_stage():
 def test_a_shadow_that_tries_nothing_is_refused(fields):
     with pytest.raises(ValidationError):
         ShadowConfig(**fields)
+
+
+def test_the_graph_hands_the_candidate_to_the_guard(monkeypatch):
+    bound = []
+    guard = SimpleNamespace(bind=lambda *arguments: bound.append(arguments))
+    monkeypatch.setattr(graph, "GuardDeployment", guard)
+    args = read_serve_config(ROOT / "configs" / "miniature.yaml")["applications"][0]["args"]
+
+    def build(shadow: dict | None) -> None:
+        service = args["guard"] | {"shadow": shadow}
+        graph.build(graph.SafelightConfig.model_validate(args | {"guard": service}))
+
+    build({"policy": "configs/policies/strict.yaml"})
+    build({"cnn": "none"})
+    build(None)
+    assert [candidate and candidate.name for _, _, candidate in bound] == ["strict", None, None]
+    with pytest.raises(ConfigurationError, match="cannot read"):
+        build({"policy": "configs/policies/none.yaml"})
 
 
 async def test_the_report_says_what_would_have_been_blocked_and_let_through(shadow, capsys):

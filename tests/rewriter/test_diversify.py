@@ -163,6 +163,31 @@ def test_long_prompts_take_no_longer_than_their_length(unit: str):
     assert time.perf_counter() - started < 2
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "final boss, dark souls style",
+        "boss level of a platform game",
+        "a ceiling fan in an office",
+        "an anchor on a ship",
+        "a tailor made suit",
+        "pilot episode, title card",
+        "an oil lamp on a table runner",
+        "a cat sitting like a boss",
+        "a master piece",
+        "model number on a label",
+    ],
+)
+def test_idioms_and_things_that_sound_like_people_stay(prompt: str):
+    assert one(prompt) == prompt
+
+
+@pytest.mark.parametrize("idiom", ["who is boss", "who's the boss", "who is in charge"])
+def test_the_boss_of_an_idiom_is_nobody(idiom: str):
+    changed = one(f"two men showing each other {idiom}", diversifier=fixed())
+    assert changed == f"two men, one asian and one asian, showing each other {idiom}"
+
+
 # Properties.
 
 PROMPTS = st.sampled_from(

@@ -29,9 +29,9 @@ EVERY = 200
 class Schedule:
     """How long, how fast, and on what.
 
-    The rate rises over 20 steps and falls linearly to a twentieth, by steps or by minutes, whichever
-    is nearer its end. `batch` packs make a step, written by `workers` processes beside the training
-    (0: by itself).
+    The rate rises over 20 steps and falls linearly to a twentieth, by steps or by minutes,
+    whichever is nearer its end. `batch` packs make a step, written by `workers` processes beside
+    the training (0: by itself).
     """
 
     steps: int
