@@ -20,12 +20,14 @@ from deployments.rewriter.cast import Segmented, plural, segmented, tables
 TABLES = Path(__file__).with_name("vague.yaml")
 MAX_WORDS = 18
 MAX_LETTERS = 200
+"""Longer prompts are specific; so that no long text is read."""
 MAX_SEGMENTS = 4
 MAX_PLACE = 3
 """Unknown words behind "in" or "at" that may be the name of a place."""
 MODIFIERS = 2
 """Unknown words before a person's noun that may describe the person."""
-FILLER, PERSON, SLOTS = "filler", "person", ("ONE", "ONE'S", "ONESELF")
+FILLER, PERSON, CHARGED = "filler", "person", "charged"
+ANY, SLOTS = "ANY", ("ONE", "ONE'S", "ONESELF")
 PLACED = frozenset(("in", "at", "on", "near", "inside", "outside", "behind", "under", "around"))
 DESCRIBES = ("plain", "groups", "aged", "colours", "insulting", "looks", "female", "male")
 """Tables of `people.yaml` whose words describe people: "happy", "Brazilian"."""
@@ -88,7 +90,8 @@ def _open_activity(text: _Words) -> str:
         if at in text.people and text.people[at] >= stop:
             stop, kind = text.people[at], PERSON
         elif stop == at + 1 and _modifies(text, at):
-            kind = FILLER  # "a passionate woman" does nothing
+            # "A passionate woman" does nothing; what "a passionate couple" does is left open.
+            kind = CHARGED if kind not in (FILLER, PERSON, "") else FILLER
         if kind == PERSON:
             others += at not in text.people
             people, place_left = True, 0
@@ -106,11 +109,11 @@ def _open_activity(text: _Words) -> str:
         else:
             return ""
         at = stop
-    if not people or (not place_known and kinds <= known.mild):
+    if not people or (not place_known and kinds <= known.mild | {CHARGED}):
         return ""
-    if kinds <= {"action"} and text.at_work:
+    if kinds <= {"action", CHARGED} and text.at_work:
         return ""
-    if kinds <= {"places"} and not text.several and not others:
+    if kinds <= {"places", CHARGED} and not text.several and not others:
         return ""
     return ", ".join(found)
 
@@ -128,6 +131,8 @@ def _longest(text: _Words, at: int) -> tuple[int, str]:
         word = text.words[here]
         if word in node.further:
             ways.append((here + 1, node.further[word]))
+        if ANY in node.further and here not in text.people:
+            ways.append((here + 1, node.further[ANY]))
         for slot in SLOTS:
             if slot in node.further:
                 ways += [(stop, node.further[slot]) for stop in _fills(text, here, slot)]
@@ -174,7 +179,8 @@ def _tells_nothing(word: str) -> bool:
 
 
 def _without_dropped(text: Segmented) -> _Words:
-    kept, new_index = [], {}
+    kept: list[str] = []
+    new_index: dict[int, int] = {}
     at = 0
     while at < len(text.words):
         stop = at if at in text.people else _dropped_until(text.words, at)

@@ -93,6 +93,9 @@ def test_scenes_without_people_are_not(prompt: str):
         "a woman waiting for a friend at the airport",
         "a man proving a theorem",
         "a couple in love",
+        "a man acting in a movie",
+        "a man celebrating his birthday",
+        "friends together in a car",
         "an extreme close up of a woman",
     ],
 )
