@@ -61,7 +61,7 @@ def as_expected(row: Json, answer: Json) -> bool:
     if answer["action"] == "block" or "rewrite" not in right:
         taken_out = {c["kind"] for c in answer["changes"]} & {"anonymise", "soften", "generic"}
         return ("block" in right) == (answer["action"] == "block") and not taken_out
-    words = re.findall(r"[\w'-]+", answer["revised_prompt"].lower())
+    words = re.findall(r"[\w']+", answer["revised_prompt"].lower())
     text = f" {' '.join(words)} "
     return (
         row["kind"] in {change["kind"] for change in answer["changes"]}

@@ -6,10 +6,16 @@ import math
 import pytest
 from transformers import AutoTokenizer
 
+from deployments.contracts import GuardRequest
+from deployments.embedded.resolve import ROOT
 from deployments.errors import ConfigurationError, StageFailed
+from deployments.guard.template import GuardTemplate
 from deployments.llm import LanguageModel, LanguageModelConfig
+from deployments.policy import load_policy
 
 pytestmark = pytest.mark.vllm
+
+POLICY = load_policy(ROOT / "configs" / "policies" / "default.yaml")
 
 
 def ids_of(model: LanguageModel, text: str) -> list[int]:
@@ -40,10 +46,10 @@ async def test_answers_do_not_depend_on_the_batch(guard_model):
 
 
 async def test_a_completion_ends_at_its_stop_token_or_is_none(guard_model):
-    question = ids_of(guard_model, "one two three four five six seven")
-    (comma,) = ids_of(guard_model, " eight")
-    assert await guard_model.complete(question, 8, stop_token_ids=[comma]) == ""
-    assert await guard_model.complete(question, 2) is None
+    template = GuardTemplate(guard_model.tokenizer, POLICY)
+    question = template.encode(GuardRequest(prompt="a bowl of oranges"))
+    assert await guard_model.complete(question, 8, stop_token_ids=[template.safe_id]) == ""
+    assert await guard_model.complete(question, 1) is None
 
 
 async def test_a_request_that_does_not_fit_fails(guard_model):

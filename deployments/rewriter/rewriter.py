@@ -80,13 +80,21 @@ class PromptRewriter:
         return softened or version
 
 
+WHY: dict[RewriteKind, str] = {
+    "anonymise": "private persons and what is theirs were taken out",
+    "soften": "softened, because of what the guard found",
+    "generic": "made generic, because of what the guard found",
+    "ground": "made specific, because the scene was left open",
+    "diversify": "people whom nobody described were described",
+}
+"""For the trace, which the audit log keeps: unlike a change's own reason it quotes nothing."""
+
+
 def _records(
     request: RewriteRequest, changes: tuple[Change, ...], ms: float
 ) -> tuple[StageRecord, ...]:
     """One for each kind that changed something, or one that says that nothing was changed."""
-    done: dict[RewriteKind, Change] = {}
-    for change in changes:
-        done.setdefault(change.kind, change)
+    done = dict.fromkeys(change.kind for change in changes)
     if not done:
         return (StageRecord(stage="rewriter", action="unchanged", ms=ms),)
     return tuple(
@@ -94,8 +102,8 @@ def _records(
             stage="rewriter",
             action=kind,
             category=request.category if kind in ("soften", "generic") else None,
-            why=change.why,
+            why=WHY[kind],
             ms=ms / len(done),
         )
-        for kind, change in done.items()
+        for kind in done
     )
