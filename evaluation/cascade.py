@@ -138,7 +138,9 @@ def cascaded(scores: Scores, policy: Policy, stages: Stages) -> tuple[np.ndarray
     by_list = listed == 1.0
     passed = (cnn < policy.cnn.pass_below) & (listed == 0)
     alone = np.array([d.action == "block" for d in scores.cnn.decisions(stages.cnn_scale)])
-    blocked = (cnn > policy.cnn.block_above) & alone
+    blocking = [category.action == "block" for category in policy.categories.values()]
+    surely = scores.cnn.acting(stages.cnn_scale, np.array(blocking))
+    blocked = (surely > policy.cnn.block_above) & alone
     asked = ~(by_list | passed | blocked)
     together = [
         decide(mixed(llm, seen, policy), policy, request.operation, loosen=False)

@@ -29,9 +29,10 @@ Json = dict[str, Any]
 
 
 class Previews:
-    """The preview endpoint of one service."""
+    """The preview endpoint of one service; `spans` are the milliseconds of each answer so far."""
 
     def __init__(self, url: str, concurrent: int = 8) -> None:
+        self.spans: list[float] = []
         self._client = httpx.AsyncClient(base_url=url, timeout=120)
         self._turns = asyncio.Semaphore(concurrent)
 
@@ -39,7 +40,9 @@ class Previews:
         """The whole answer. Raises httpx.HTTPStatusError when there is none."""
         body = {"prompt": prompt, "operation": operation, "seed": seed}
         async with self._turns:
+            started = time.perf_counter()
             answer = await self._client.post("/v1/safety/preview", json=body)
+            self.spans.append((time.perf_counter() - started) * 1000)
         answer.raise_for_status()
         return answer.json()
 
@@ -122,23 +125,17 @@ async def injections(previews: Previews) -> Json:
 
 async def latency(previews: Previews, texts: Sequence[str]) -> Json:
     """Milliseconds of a preview, p50 and p99, requests per second, and each stage's median."""
-    spans: list[float] = []
+    started = time.perf_counter()
+    answers = await asyncio.gather(*map(previews.ask, texts))
+    elapsed = time.perf_counter() - started
     stages: dict[str, list[float]] = {}
-
-    async def timed(text: str) -> None:
-        started = time.perf_counter()
-        answer = await previews.ask(text)
-        spans.append((time.perf_counter() - started) * 1000)
+    for answer in answers:
         for stage in answer["safety"]["stages"]:
             stages.setdefault(stage["stage"], []).append(stage["ms"])
-
-    started = time.perf_counter()
-    await asyncio.gather(*map(timed, texts))
-    elapsed = time.perf_counter() - started
     return {
         "n": len(texts),
-        "p50_ms": round(float(np.quantile(spans, 0.5)), 1),
-        "p99_ms": round(float(np.quantile(spans, 0.99)), 1),
+        "p50_ms": round(float(np.quantile(previews.spans, 0.5)), 1),
+        "p99_ms": round(float(np.quantile(previews.spans, 0.99)), 1),
         "per_second": round(len(texts) / elapsed, 2),
         "stages": {
             name: {"asked": len(ms), "p50_ms": round(float(np.median(ms)), 2)}

@@ -7,6 +7,7 @@ it knows every category that the policy acts on, and no listed word calls for th
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from deployments.contracts import GuardRequest, PromptVerdict, StageRecord
@@ -36,6 +37,8 @@ class Cascade:
     def __init__(self, policy: Policy, llm: LLMStage, cnn: Embedding | None = None) -> None:
         self._policy, self._llm, self._cnn = policy, llm, cnn
         self._blocklist = Blocklist(policy)
+        # One at a time: more threads would only take the core from one another and from the engine.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding")
 
     async def judge(self, request: GuardRequest) -> PromptVerdict:
         """The verdict of the first stage that blocks, else of model and word lists together.
@@ -58,7 +61,9 @@ class Cascade:
         seen: Tables = []
         if self._cnn:
             started = time.perf_counter()
-            seen = await asyncio.to_thread(self._cnn.score, _questions(request))
+            seen = await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._cnn.score, _questions(request)
+            )
             if verdict := self._settled(seen, request, hits, started, records):
                 return verdict
         return await self._ask_model(request, listed, records, seen)
@@ -81,14 +86,14 @@ class Cascade:
             for name, category in self._policy.categories.items()
             if category.action != "allow" and request.operation in category.operations
         ]
-        worst = max((sum(t.get(name, 0.0) for name in acting) for t in tables), default=0.0)
+        worst, surely = _heaviest(tables, acting), _heaviest(tables, self._blocking(acting))
         known = self._cnn is not None and set(acting) <= set(self._cnn.categories)
         decision = self._decide(tables, request)
         listed = {*hits.blocked, *hits.suspect} & set(acting)
         if worst < self._policy.cnn.pass_below and known and not listed:
             if decision.action == "allow":
                 return self._verdict(decision, "cnn", started, records)
-        elif worst > self._policy.cnn.block_above and decision.action == "block":
+        elif surely > self._policy.cnn.block_above and decision.action == "block":
             return self._verdict(decision, "cnn", started, records)
         records.append(
             StageRecord(
@@ -100,6 +105,10 @@ class Cascade:
             )
         )
         return None
+
+    def _blocking(self, acting: Sequence[str]) -> list[str]:
+        # What may be rewritten instead must not be blocked by a reader that sees harm, not kinds.
+        return [name for name in acting if self._policy.categories[name].action == "block"]
 
     async def _ask_model(
         self,
@@ -174,6 +183,11 @@ def _mean(
         if name in by_llm and name in by_cnn
     }
     return {**by_cnn, **by_llm, **both}
+
+
+def _heaviest(tables: Tables, names: Sequence[str]) -> float:
+    """The largest sum of these categories' scores in one table."""
+    return max((sum(table.get(name, 0.0) for name in names) for table in tables), default=0.0)
 
 
 def _questions(request: GuardRequest) -> list[GuardRequest]:

@@ -7,6 +7,7 @@ Each is a module of its own. The trace gets one record for each that changed som
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from deployments.contracts import (
@@ -42,6 +43,8 @@ class PromptRewriter:
         """Without an anonymiser or a diversifier the policy does not use it."""
         self._anonymiser, self._softener = anonymiser, softener
         self._grounder, self._diversifier = grounder, diversifier
+        # One at a time: more threads would only take the core from one another and from the engine.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="names")
 
     async def rewrite(self, request: RewriteRequest) -> Rewrite:
         """The safe version, and a version for each picture.
@@ -69,7 +72,9 @@ class PromptRewriter:
     async def _made_safe(self, request: RewriteRequest) -> Version:
         version = Version(prompt=request.prompt)
         if "anonymise" in request.kinds and self._anonymiser:
-            prompt, changes = await asyncio.to_thread(self._anonymiser.anonymise, request.prompt)
+            prompt, changes = await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._anonymiser.anonymise, request.prompt
+            )
             version = Version(prompt=prompt, changes=changes)
         category = request.category or ""
         softened: Version | None = None

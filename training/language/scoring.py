@@ -56,12 +56,14 @@ class Readings:
         """float64 [N]: P(unsafe) of each request's worst window."""
         return np.array([calibration.probability(logit) for logit in self.verdict()])
 
-    def acting(self, calibration: Calibration) -> Floats:
+    def acting(self, calibration: Calibration, chosen: NDArray[np.bool_] | None = None) -> Floats:
         """float64 [N]: P(unsafe in a category that acts), of each request's worst window.
 
-        What `decide` compares with a threshold where no category reaches it alone.
+        What `decide` compares with a threshold where no category reaches it alone. `chosen`, bool
+        [C], names other categories instead.
         """
         acts = [category.action != "allow" for category in self.policy.categories.values()]
+        acts = acts if chosen is None else chosen.tolist()
         mass = self.letters[:, acts].sum(axis=1)
         worst = np.zeros(len(self.requests))
         unsafe = [calibration.probability(float(logit)) for logit in self.logit]
