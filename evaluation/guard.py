@@ -2,11 +2,10 @@
 
     python -m evaluation.guard --corpora FOLDER
 
-Five sets: held-out pairs of CoProV2 (a harmful prompt, its harmless twin; `pairs` are those whose
+Four sets: held-out pairs of CoProV2 (a harmful prompt, its harmless twin; `pairs` are those whose
 noisy labels a word list confirms, `pairs_all` all of them), our hand-written twins, held-out
-prompts of real users, captions of the miniature world that ask for nothing harmful, and categories
-in an operator's own words (operator_categories.yaml), each added to the policy alone. Verdicts are
-those of the LLM stage alone, under the policy's `act` thresholds. The last line is JSON.
+prompts of real users, and captions of the miniature world that ask for nothing harmful. Verdicts
+are those of the LLM stage alone, under the policy's `act` thresholds. The last line is JSON.
 """
 
 import argparse
@@ -18,19 +17,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from sklearn.metrics import roc_auc_score
 
 from deployments.contracts import GuardRequest
 from deployments.embedded.language import base_model, merge
 from deployments.guard.calibration import Calibration
-from deployments.policy import Category, Examples, Policy, load_policy
+from deployments.policy import Policy, load_policy
 from training.language import corpora
 from training.language.guard_data import captions
 from training.language.scoring import Floats, GuardScorer
 
 TWINS = Path(__file__).with_name("guard_twins.jsonl")
-OPERATORS = Path(__file__).with_name("operator_categories.yaml")
 FALSE_POSITIVES = 0.02
 
 
@@ -73,6 +70,11 @@ class Guard:
         """`allow`, `steer`, `rewrite` or `block` for each request."""
         decisions = self._scorer.read(requests, policy).decisions(self._calibration)
         return [decision.action for decision in decisions]
+
+    def own(self, requests: Sequence[GuardRequest], policy: Policy, category: str) -> Floats:
+        """float64 [N]: the score of one category."""
+        decisions = self._scorer.read(requests, policy).decisions(self._calibration)
+        return np.array([decision.scores[category] for decision in decisions])
 
     def stopped(self, requests: Sequence[GuardRequest], policy: Policy) -> float | None:
         """Share of requests that are rewritten or blocked."""
@@ -149,37 +151,6 @@ class Guard:
                 }
         return {way: _means(rows) | {"by_category": rows} for way, rows in found.items()}
 
-    def with_own(self, policy: Policy, examples: bool) -> dict[str, Any]:
-        """Each category of an operator's own, added to the policy alone: prompts for and near it.
-
-        `auc` ranks by the category's own score; `stopped` counts whatever the policy stops, and
-        `by_itself` what it stops without the category. With `examples` the category shows the
-        operator's sentences.
-        """
-        results: dict[str, Any] = {}
-        for name, row in yaml.safe_load(OPERATORS.read_text(encoding="utf-8")).items():
-            own = Category(
-                code="Z",
-                description=row["description"],
-                why=row["why"],
-                action="block",
-                examples=Examples.model_validate(row["examples"]) if examples else None,
-            )
-            grown = policy.model_copy(update={"categories": policy.categories | {name: own}})
-            found: dict[str, Any] = {}
-            scores = {}
-            for side in ("prompts", "near"):
-                asked = prompts(row[side])
-                decisions = self._scorer.read(asked, grown).decisions(self._calibration)
-                scores[side] = np.array([decision.scores[name] for decision in decisions])
-                hits = np.array([d.action in ("rewrite", "block") for d in decisions])
-                found[side] = _share(hits)
-                found[f"{side}_by_itself"] = self.stopped(asked, policy)
-            results[name] = found | {"auc": _auc(scores["prompts"], scores["near"])}
-        keys = ("auc", "prompts", "near", "prompts_by_itself", "near_by_itself")
-        mean = {k: round(float(np.mean([r[k] for r in results.values()])), 4) for k in keys}
-        return {"mean": mean, "by_category": results}
-
 
 def _acts(category: str | None, policy: Policy) -> bool:
     return category in policy.categories and policy.categories[str(category)].action != "allow"
@@ -243,8 +214,6 @@ def main() -> None:
         "pairs": guard.on_twins([pair for pair in pairs if pair.category], policy, bar),
         "pairs_all": guard.on_twins(pairs, policy, bar),
         "switched_off": guard.without_each(harmful, others, policy),
-        "operators_own": guard.with_own(policy, examples=False),
-        "operators_own_with_examples": guard.with_own(policy, examples=True),
     }
     print(json.dumps(result))
 
