@@ -11,6 +11,7 @@ The last line is JSON.
 import argparse
 import asyncio
 import json
+import os
 import random
 import time
 import uuid
@@ -22,11 +23,10 @@ import numpy as np
 from deployments.contracts import GuardRequest
 from deployments.guard.adapters.safelight import SafelightAdapter
 from deployments.guard.calibration import Calibration
-from deployments.guard.config import GuardConfig
+from deployments.guard.compare import ENVIRONMENT, read_guard
 from deployments.guard.llm_stage import LLMStage
 from deployments.llm import LanguageModel
 from deployments.policy import load_policy
-from deployments.serve_config import read_serve_config
 from training.language import corpora
 
 AT_ONCE = (1, 32)
@@ -58,8 +58,9 @@ async def measure(args: argparse.Namespace) -> dict[str, dict[str, dict[str, flo
     from vllm import SamplingParams
     from vllm.inputs.engine import tokens_input
 
-    arguments = read_serve_config(args.config)["applications"][0]["args"]
-    config, policy = GuardConfig.model_validate(arguments["guard"]), load_policy(args.policy)
+    config, environment = read_guard(args.config)
+    os.environ.update(ENVIRONMENT | environment)  # as a replica has it
+    policy = load_policy(args.policy)
     model = LanguageModel("guard", config.llm)
     try:
         stage = LLMStage(model, policy, config, Calibration.of_model(model.folder))

@@ -10,23 +10,23 @@ engine, a cascade for each policy. The last line is JSON.
 import argparse
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from deployments.contracts import GuardRequest
-from deployments.guard.config import GuardConfig
+from deployments.guard.compare import ENVIRONMENT, read_guard
 from deployments.guard.stages import Stages
 from deployments.llm import LanguageModel
 from deployments.policy import load_policy
-from deployments.serve_config import read_serve_config
 
 PROMPTS = Path(__file__).with_name("policies.jsonl")
 NAMES = ("default", "strict", "museum")
 
 
 async def measure(args: argparse.Namespace) -> dict[str, Any]:
-    arguments = read_serve_config(args.config)["applications"][0]["args"]
-    config = GuardConfig.model_validate(arguments["guard"])
+    config, environment = read_guard(args.config)
+    os.environ.update(ENVIRONMENT | environment)  # as a replica has it
     rows = [json.loads(line) for line in PROMPTS.read_text(encoding="utf-8").splitlines()]
     model = LanguageModel("guard", config.llm)
     try:
