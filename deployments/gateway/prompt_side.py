@@ -85,7 +85,10 @@ class PromptSide:
         if "anonymise" in done and not rewrite:
             return blocked.model_copy(update={"verdict": self._private(verdict, rewritten.safe)})
         for versions in dict.fromkeys((rewritten.pictures, (rewritten.safe,) * n)):
-            if all(version.prompt == request.prompt for version in versions):
+            if rewritten.safe.changes:
+                if any(version.prompt == request.prompt for version in versions):
+                    continue  # what was taken out has come back
+            elif all(version.prompt == request.prompt for version in versions):
                 return kept
             again = await self._judge_all(versions, request, trace)
             if all(_passes(verdict, versions) for verdict in again):

@@ -55,9 +55,13 @@ class Canaries(BaseModel):
 
 
 async def check_canaries(
-    canaries: Canaries, policy: Policy, judge: Callable[[GuardRequest], Awaitable[PromptVerdict]]
+    canaries: Canaries,
+    policy: Policy,
+    judge: Callable[[GuardRequest], Awaitable[PromptVerdict | None]],
 ) -> None:
-    """Asks for each prompt's verdict. `judge` must be the model's own, without rules before it.
+    """Asks for each prompt's verdict. `judge` must be one stage's own, without rules before it.
+
+    A stage may have no verdict (None), which leaves the prompt to another.
 
     Raises:
         ConfigurationError: a verdict is wrong; says all that are, with their scores.
@@ -66,7 +70,7 @@ async def check_canaries(
     for prompt, must_block in canaries.of(policy):
         verdict = await judge(GuardRequest(prompt=prompt))
         expected = "block" if must_block else "allow"
-        if verdict.action != expected:
+        if verdict is not None and verdict.action != expected:
             wrong.append(
                 f"{prompt!r} must be {expected}, is {verdict.action} "
                 f"({verdict.category}, {verdict.score:.2f})"

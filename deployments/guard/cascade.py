@@ -61,16 +61,26 @@ class Cascade:
         seen: Tables = []
         if self._cnn:
             started = time.perf_counter()
-            seen = await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._cnn.score, _questions(request)
-            )
+            seen = await self._read(request)
             if verdict := self._settled(seen, request, hits, started, records):
                 return verdict
         return await self._ask_model(request, listed, records, seen)
 
+    async def judge_by_embedding(self, request: GuardRequest) -> PromptVerdict | None:
+        """What the embedding stage decides alone, without the rules before it; None: nothing."""
+        seen = await self._read(request)
+        return self._settled(seen, request, Hits((), ()), time.perf_counter(), [])
+
     async def judge_by_model(self, request: GuardRequest) -> PromptVerdict:
         """The verdict of the language model alone, without the rules before it."""
         return await self._ask_model(request, [], [], [])
+
+    async def _read(self, request: GuardRequest) -> Tables:
+        if self._cnn is None:
+            return []
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._cnn.score, _questions(request)
+        )
 
     def _settled(
         self,
@@ -90,7 +100,8 @@ class Cascade:
         known = self._cnn is not None and set(acting) <= set(self._cnn.categories)
         decision = self._decide(tables, request)
         listed = {*hits.blocked, *hits.suspect} & set(acting)
-        if worst < self._policy.cnn.pass_below and known and not listed:
+        # Without a table it has read nothing: the encoder drops characters that others may show.
+        if tables and worst < self._policy.cnn.pass_below and known and not listed:
             if decision.action == "allow":
                 return self._verdict(decision, "cnn", started, records)
         elif surely > self._policy.cnn.block_above and decision.action == "block":

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from deployments.contracts import GuardRequest
 from deployments.encoder import TokenEncoder
-from deployments.errors import ConfigurationError
+from deployments.errors import ConfigurationError, UnparsableAnswer
 from deployments.guard.calibration import Calibration
 
 CONFIG, WEIGHTS = "cnn.json", "cnn.safetensors"
@@ -116,7 +116,11 @@ class CNNStage:
 
     @torch.inference_mode()
     def read(self, requests: Sequence[GuardRequest]) -> list[WindowReading]:
-        """What the network says of every window, uncalibrated."""
+        """What the network says of every window, uncalibrated.
+
+        Raises:
+            UnparsableAnswer: it says something that is no number.
+        """
         windows = self._encoder.encode([as_text(request) for request in requests])
         found = []
         for start in range(0, len(windows), BATCH):
@@ -124,6 +128,8 @@ class CNNStage:
             lengths = torch.tensor([len(window.states) for window in chosen])
             states = nn.utils.rnn.pad_sequence([w.states for w in chosen], batch_first=True)
             logits = self._model(states, lengths)
+            if not bool(logits.isfinite().all()):  # no threshold would stop what is no number
+                raise UnparsableAnswer("guard", "its embedding CNN gives no number")
             verdicts = logits[:, 1:].logsumexp(1) - logits[:, 0]
             shares = logits[:, 1:].softmax(1)
             found += [
@@ -134,10 +140,13 @@ class CNNStage:
 
 
 def as_text(request: GuardRequest) -> str:
-    """The request as the one text that the encoder reads, in training and in serving."""
+    """The request as the one text that the encoder reads, in training and in serving.
+
+    The prompt cannot imitate the bar that parts it from what is to be avoided.
+    """
     opening = "edit the picture: " if request.operation == "edit" else ""
     avoided = f" | avoid: {request.negative_prompt}" if request.negative_prompt else ""
-    return f"{opening}{request.prompt}{avoided}"
+    return f"{opening}{request.prompt.replace('|', ',')}{avoided}"
 
 
 def write(folder: Path, config: CNNConfig, model: HarmCNN) -> None:

@@ -25,7 +25,8 @@ class GuardDeployment:
         try:
             stages = Stages(self._llm, config)
             self._cascade = stages.cascade(policy, config.cnn)
-            await check_canaries(config.canaries, policy, self._cascade.judge_by_model)
+            for judge in (self._cascade.judge_by_model, self._cascade.judge_by_embedding):
+                await check_canaries(config.canaries, policy, judge)
             self._shadow = _shadow(stages, config, policy, candidate)
         except BaseException:
             self._llm.shutdown()

@@ -201,6 +201,15 @@ async def test_where_improving_fails_the_safe_version_stays():
     assert [c.kind for c in outcome.changes[0]] == ["anonymise"]
 
 
+async def test_what_was_taken_out_does_not_come_back_by_way_of_improving():
+    guard, diffusion = parts.Guard({"a lazy man": parts.SOFTEN}), parts.Diffusion()
+    rewriter = parts.Rewriter("a person", shown=["a lazy man"])
+    outcome = await walk(guard=guard, rewriter=rewriter, diffusion=diffusion).generate(
+        parts.job("a lazy man"), new_trace()
+    )
+    assert outcome.prompts == (diffusion.asked[0].prompt,) == ("a person",)
+
+
 async def test_a_private_person_is_refused_where_rewriting_is_off():
     subject = walk(rewriter=parts.Rewriter("a person"), policy=STANDING)
     with pytest.raises(ContentBlocked, match="anonymise was due"):

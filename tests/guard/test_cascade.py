@@ -100,6 +100,27 @@ async def test_what_the_cnn_leaves_the_model_decides(prompt, seen):
     assert (verdict.action, verdict.stage) == ("allow", "llm" if asked else "cnn")
 
 
+class Blind(Seen):
+    """Reads nothing, as an encoder whose tokenizer knows none of the characters."""
+
+    def score(self, requests):
+        return []
+
+
+async def test_what_the_cnn_cannot_read_the_model_decides():
+    verdict = await with_cnn(TableModel(TABLE), Blind({})).judge(GuardRequest(prompt="stabbing"))
+    assert (verdict.action, verdict.stage) == ("block", "llm")
+
+
+async def test_a_cnn_that_says_safe_to_everything_fails_its_canaries():
+    canaries = Canaries(good=("a dog",), bad={"violence": ("a stabbing",)})
+    safe = with_cnn(TableModel(TABLE), Seen({"violence": 0.0}))
+    with pytest.raises(ConfigurationError, match="'a stabbing' must be block, is allow"):
+        await check_canaries(canaries, POLICY, safe.judge_by_embedding)
+    unsure = with_cnn(TableModel(TABLE), Seen({"violence": 0.5}))
+    await check_canaries(canaries, POLICY, unsure.judge_by_embedding)
+
+
 async def test_the_cnn_blocks_what_it_is_sure_of():
     model = TableModel(TABLE)
     verdict = await with_cnn(model, Seen({"violence": 0.95})).judge(GuardRequest(prompt="a dog"))
