@@ -22,6 +22,8 @@ from typing import Any
 import httpx
 import numpy as np
 
+from deployments.encoder import TokenEncoder
+from deployments.rewriter.similarity import Similarity
 from training.language import corpora
 
 HERE = Path(__file__).parent
@@ -84,13 +86,21 @@ async def examples(previews: Previews, table: bool) -> Json:
 
 
 async def rewrites(previews: Previews, name: str, kind: str, table: bool) -> Json:
-    """What is rewritten, and whether the guard lets pass what comes out (the service has asked)."""
+    """What is rewritten, and whether the guard lets pass what comes out (the service has asked).
+
+    `cosine` is how near the sentence embeddings of prompt and rewrite are, on the mean.
+    """
+    similarity = Similarity(TokenEncoder(), least=0.0)
     asked = [row for row in rows(name) if row.get("vague", True)]
     answers = await previews.ask_all(asked)
     done = [any(c["kind"] == kind for c in answer["changes"]) for answer in answers]
     again = await previews.ask_all(
         [{"prompt": a["revised_prompt"]} for a, d in zip(answers, done, strict=True) if d]
     )
+    alike = [
+        similarity.cosine(row["prompt"], answer["revised_prompt"]) if hit else None
+        for row, answer, hit in zip(asked, answers, done, strict=True)
+    ]
     if table:
         _print(asked, answers, done)
     still = [row for row in rows(name) if not row.get("vague", True)]
@@ -100,6 +110,7 @@ async def rewrites(previews: Previews, name: str, kind: str, table: bool) -> Jso
         "rewritten": sum(done),
         "blocked": sum(answer["action"] == "block" for answer in answers),
         "passes_again": sum(answer["action"] != "block" for answer in again),
+        "cosine": round(float(np.mean([a for a in alike if a is not None])), 3),
         "others": len(still),
         "others_left_alone": sum(not any(c["kind"] == kind for c in a["changes"]) for a in left),
     }

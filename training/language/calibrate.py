@@ -106,14 +106,7 @@ def main() -> None:
     else:
         adapter = args.models / "cnn"
         scorer = CNNScorer(merge(minilm(), adapter, args.cache))
-    requests = [
-        GuardRequest(
-            prompt=row.prompt,
-            negative_prompt=row.negative,
-            operation="edit" if row.operation == "edit" else "generate",
-        )
-        for row in rows
-    ]
+    requests = [row.request() for row in rows]
     unsafe = np.array([row.category is not None for row in rows], dtype=float)
     user_readings = scorer.read([GuardRequest(prompt=text) for text in users], policy)
     readings = scorer.read(requests, policy)

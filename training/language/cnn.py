@@ -29,7 +29,6 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
-from deployments.contracts import GuardRequest
 from deployments.embedded.diffusion import minilm
 from deployments.guard.cnn import WEIGHTS, CNNConfig, HarmCNN, as_text, write
 from deployments.policy import load_policy
@@ -66,21 +65,13 @@ class Batches(Dataset[Batch]):
         while len(rows) < self._size:
             rows += self._curriculum.rows(rng)
         rows = rows[: self._size]
-        texts = [as_text(_request(row)) for row in rows]
+        texts = [as_text(row.request()) for row in rows]
         coded = self._tokenizer(
             texts, truncation=True, max_length=LENGTH + 2, padding=True, return_tensors="pt"
         )
         lengths = coded["attention_mask"].sum(1) - 2
         labels = torch.tensor([self._labels[row.category] for row in rows])
         return coded["input_ids"], lengths.clamp(min=1), labels
-
-
-def _request(row: Row) -> GuardRequest:
-    return GuardRequest(
-        prompt=row.prompt,
-        negative_prompt=row.negative,
-        operation="edit" if row.operation == "edit" else "generate",
-    )
 
 
 def states(encoder: nn.Module, ids: Tensor, lengths: Tensor) -> Tensor:

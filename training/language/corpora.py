@@ -15,6 +15,8 @@ from pathlib import Path
 
 import yaml
 
+from deployments.contracts import GuardRequest
+
 HERE = Path(__file__).parent
 DOUBTFUL = HERE / "doubtful_pairs.txt"
 """Keys of pairs whose labels `training.language.noise` doubts."""
@@ -43,6 +45,14 @@ class Row:
     operation: str = "generate"
     near: str | None = None
     """The category that a harmless prompt resembles, if it was written to resemble one."""
+
+    def request(self) -> GuardRequest:
+        """The row as the guard is asked about it."""
+        return GuardRequest(
+            prompt=self.prompt,
+            negative_prompt=self.negative,
+            operation="edit" if self.operation == "edit" else "generate",
+        )
 
 
 @dataclass(frozen=True)

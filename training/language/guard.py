@@ -11,7 +11,6 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from deployments.contracts import GuardRequest
 from deployments.embedded.language import base_model
 from deployments.guard.template import GuardTemplate, Tokenizer
 from deployments.policy import load_policy
@@ -29,12 +28,7 @@ def packed(lesson: Lesson, tokenizer: Tokenizer, end: int) -> Pack:
     template = GuardTemplate(tokenizer, lesson.policy)
     tails, answers = [], []
     for row, label in zip(lesson.rows, lesson.labels, strict=True):
-        request = GuardRequest(
-            prompt=row.prompt,
-            negative_prompt=row.negative,
-            operation="edit" if row.operation == "edit" else "generate",
-        )
-        tails.append(template.encode(request)[len(template.prefix_ids) :])
+        tails.append(template.encode(row.request())[len(template.prefix_ids) :])
         if label is None:
             answers.append([template.safe_id, end])
         else:
