@@ -46,7 +46,7 @@ def build(config: SafelightConfig) -> Application:
     return GatewayDeployment.bind(
         config.gateway,
         policy,
-        GuardDeployment.bind(config.guard, policy, _candidate(config.guard.shadow)),
+        GuardDeployment.bind(config.guard, policy, config.policy, _candidate(config.guard.shadow)),
         RewriterDeployment.bind(config.rewriter, policy),
         DiffusionDeployment.bind(config.diffusion),
         ClassifierDeployment.bind(config.classifier, policy),

@@ -54,13 +54,23 @@ class GuardRequest(Contract):
     loosen: bool = False
 
 
+class PolicyRef(Contract):
+    """Which policy decided: name, version and the first 12 hex digits of its canonical SHA-256."""
+
+    name: str
+    version: str
+    hash: str
+
+
 class PromptVerdict(Contract):
     """The guard's answer. `scores` has every category of the policy.
 
     `category` and `score` belong to the category that decided; for `allow` they are the highest
-    scoring acting category. `rewrite` is set exactly when `action` is `rewrite`.
+    scoring acting category. `rewrite` is set exactly when `action` is `rewrite`. `policy` decided:
+    its word lists may be newer than those that the caller knows.
     """
 
+    policy: PolicyRef
     action: Action
     category: str | None
     score: Score
@@ -191,14 +201,6 @@ class Try(Contract):
     turned_at_step: int | None
     score_before: Score | None
     verdict: TryVerdict
-
-
-class PolicyRef(Contract):
-    """Which policy decided: name, version and the first 12 hex digits of its canonical SHA-256."""
-
-    name: str
-    version: str
-    hash: str
 
 
 Decision = Literal["delivered", "refused", "blocked", "unavailable"]

@@ -57,6 +57,7 @@ class PromptSide:
         """The guard's verdict. Raises Unavailable when there is none."""
         verdict = await self._ask("guard", self._guard.judge(request), trace)
         trace.stages(verdict.stages)
+        trace.policy = verdict.policy
         return verdict
 
     async def admit(

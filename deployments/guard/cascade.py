@@ -40,6 +40,10 @@ class Cascade:
         # One at a time: more threads would only take the core from one another and from the engine.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding")
 
+    def reworded(self, policy: Policy) -> "Cascade":
+        """The same stages with the word lists of `policy`, which must differ in these alone."""
+        return Cascade(policy, self._llm, self._cnn)
+
     async def judge(self, request: GuardRequest) -> PromptVerdict:
         """The verdict of the first stage that blocks, else of model and word lists together.
 
@@ -149,6 +153,7 @@ class Cascade:
             ms=_elapsed(started),
         )
         return PromptVerdict(
+            policy=self._policy.ref,
             action=decision.action,
             category=decision.category,
             score=decision.score,

@@ -12,7 +12,8 @@ from deployments.policy import CNNThresholds
 class ShadowConfig(BaseModel):
     """What runs beside the active guard, is logged where it decides otherwise, and never acts.
 
-    A whole policy, or a single stage of the active one: what is not given is as it is in force.
+    A whole policy, or a single stage of the active one: what is not given is as it is in force. A
+    policy file of its own is read at the start only; the active one's word lists are followed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,7 +71,9 @@ class GuardConfig(BaseModel):
     canaries: Canaries = Field(
         Canaries(), description="prompts that a replica must judge right before it is ready"
     )
-
+    reload_seconds: float = Field(
+        5.0, ge=0, description="how often changed word lists are looked for; 0: never"
+    )
     shadow: ShadowConfig | None = Field(
         None, description="a candidate beside the active guard, which never acts"
     )

@@ -1,11 +1,15 @@
 """The Ray Serve class of the guard."""
 
+import asyncio
+from pathlib import Path
+
 from ray import serve
 
 from deployments.contracts import GuardRequest, PromptVerdict
-from deployments.embedded.resolve import ROOT
+from deployments.embedded.resolve import ROOT, resolve
 from deployments.guard.canaries import check_canaries
 from deployments.guard.config import GuardConfig
+from deployments.guard.reload import PolicyWatch, follow
 from deployments.guard.shadow import Shadow, ShadowLog, candidate_cnn, candidate_of
 from deployments.guard.stages import Stages
 from deployments.llm import LanguageModel
@@ -17,20 +21,34 @@ class GuardDeployment:
     """Prompt in, verdict out. Ready only when it has judged its canaries right."""
 
     async def __init__(  # type: ignore[misc]
-        self, config: GuardConfig, policy: Policy, candidate: Policy | None = None
+        self,
+        config: GuardConfig,
+        policy: Policy,
+        policy_file: str,
+        candidate: Policy | None = None,
     ) -> None:
-        """`candidate` is the policy of `config.shadow`, if it names one."""
+        """
+        Args:
+            policy: what `policy_file` said when the application was built.
+            candidate: the policy of `config.shadow`, if it names one.
+        """
+        self._config, self._candidate = config, candidate
         self._shadow: Shadow | None = None
         self._llm = LanguageModel("guard", config.llm)
         try:
-            stages = Stages(self._llm, config)
-            self._cascade = stages.cascade(policy, config.cnn)
+            self._stages = Stages(self._llm, config)
+            self._cascade = self._stages.cascade(policy, config.cnn)
             for judge in (self._cascade.judge_by_model, self._cascade.judge_by_embedding):
                 await check_canaries(config.canaries, policy, judge)
-            self._shadow = _shadow(stages, config, policy, candidate)
+            self._shadow = self._shadow_of(policy)
         except BaseException:
             self._llm.shutdown()
             raise
+        if config.reload_seconds:
+            watch = PolicyWatch(Path(resolve(policy_file)), policy)
+            self._following = asyncio.create_task(
+                follow(watch, config.reload_seconds, self._reword)
+            )
 
     async def judge(self, request: GuardRequest) -> PromptVerdict:
         """The verdict on a prompt. Raises Unavailable when there is none."""
@@ -49,17 +67,24 @@ class GuardDeployment:
         if llm := getattr(self, "_llm", None):
             llm.shutdown()
 
+    async def _reword(self, policy: Policy) -> None:
+        """Takes over a policy with other word lists; threads, since large lists take their time."""
+        cascade = await asyncio.to_thread(self._cascade.reworded, policy)
+        shadow = await asyncio.to_thread(self._shadow_of, policy)
+        before, self._cascade, self._shadow = self._shadow, cascade, shadow
+        if before:
+            before.close()
 
-def _shadow(
-    stages: Stages, config: GuardConfig, active: Policy, candidate: Policy | None
-) -> Shadow | None:
-    """What `config.shadow` asks for.
+    def _shadow_of(self, active: Policy) -> Shadow | None:
+        """What `config.shadow` asks for.
 
-    Raises:
-        ConfigurationError: the candidate cannot run; an empty report would mislead.
-    """
-    if (wanted := config.shadow) is None:
-        return None
-    policy, cnn = candidate_of(wanted, active, candidate), candidate_cnn(wanted, config.cnn)
-    log = ShadowLog(ROOT / wanted.log, active, policy, cnn)
-    return Shadow(stages.cascade(policy, cnn).judge, log, wanted.at_once, wanted.seconds)
+        Raises:
+            ConfigurationError: the candidate cannot run; an empty report would mislead.
+        """
+        if (wanted := self._config.shadow) is None:
+            return None
+        policy = candidate_of(wanted, active, self._candidate)
+        cnn = candidate_cnn(wanted, self._config.cnn)
+        log = ShadowLog(ROOT / wanted.log, active, policy, cnn)
+        judge = self._stages.cascade(policy, cnn).judge
+        return Shadow(judge, log, wanted.at_once, wanted.seconds)

@@ -22,11 +22,12 @@ SHOWN = 60
 class Reading(NamedTuple):
     """What a policy file says.
 
-    `policy` is None exactly where there are mistakes; `whole` is the document with all that it
-    extends, None where there is none to speak of.
+    `policy` is None exactly where there are mistakes; `files` are this one and those that it names;
+    `whole` is the document with all that it extends, None where there is none to speak of.
     """
 
     policy: Policy | None
+    files: list[Path]
     whole: Value | None
     mistakes: list[Finding]
     warnings: list[Finding]
@@ -58,7 +59,8 @@ def read_policy(path: Path) -> Reading:
         reader.source.mistakes,
         key=lambda m: (m.place.file != path, str(m.place.file), m.place.line or 0),
     )
-    return Reading(None if mistakes else policy, whole, mistakes, reader.warnings)
+    valid = None if mistakes else policy
+    return Reading(valid, reader.source.files, whole, mistakes, reader.warnings)
 
 
 def suggestion(word: Any, known: Iterable[str]) -> str:

@@ -79,8 +79,14 @@ class Value:
 
 @dataclass
 class Source:
-    """Reads YAML files; `mistakes` collects what is wrong with them, each said once."""
+    """Reads YAML files.
 
+    Attributes:
+        files: those that it was asked to read, in order.
+        mistakes: what is wrong with them, each said once.
+    """
+
+    files: list[Path] = field(default_factory=list)
     mistakes: list[Finding] = field(default_factory=list)
 
     def refuse(self, place: Place, message: str) -> None:
@@ -95,6 +101,7 @@ class Source:
             asked_at: where another file names this one; a file that cannot be opened is that
                 one's mistake.
         """
+        self.files.append(path)
         try:
             text = path.read_text(encoding="utf-8")
             node = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -40,8 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Cluster:
     """The running application, with the views of it that no client has."""
 
-    def __init__(self, service: Service, audit_log: Path) -> None:
+    def __init__(self, service: Service, policy: Path, audit_log: Path) -> None:
         self.url = service.url
+        self._policy = policy
         self.audit_log = audit_log
         self._service = service
 
@@ -61,6 +62,11 @@ class Cluster:
     def engines(self) -> list[psutil.Process]:
         """The engine processes of all vLLM replicas."""
         return [p for p in self._service.processes() if title_of(p, "VLLM::EngineCore")]
+
+    def add_block_term(self, category: str, term: str) -> None:
+        """Edits the policy's word lists, as an operator does while the service runs."""
+        words = {category: {"block_terms": [term]}}
+        self._policy.with_name("words.yaml").write_text(yaml.safe_dump(words), encoding="utf-8")
 
     def gcs_address(self) -> str:
         """The address at which a Ray driver joins this cluster."""
@@ -96,11 +102,15 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def derived_config(path: Path, audit_log: Path) -> Path:
-    """`configs/miniature.yaml` with a port and log of its own, and one denoiser to be counted."""
+def derived_config(path: Path, policy: Path, audit_log: Path) -> Path:
+    """`configs/miniature.yaml` with a port, policy and log of its own, and just one denoiser."""
     config = yaml.safe_load((ROOT / "configs" / "miniature.yaml").read_text(encoding="utf-8"))
     config["http_options"]["port"] = free_port()
     application = config["applications"][0]
+    shipped = ROOT / application["args"]["policy"]
+    policy.write_text(f"extends: {shipped}\nword_lists: words.yaml\n", encoding="utf-8")
+    policy.with_name("words.yaml").write_text("{}", encoding="utf-8")
+    application["args"]["policy"] = str(policy)
     application["args"]["gateway"]["audit_log"] = str(audit_log)
     for deployment in application["deployments"]:
         if deployment["name"] in ("gateway", "diffusion"):
@@ -118,10 +128,11 @@ def token() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, token: dict[str, str]) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
-    audit_log = folder / "audit.jsonl"
-    with Service(derived_config(folder / "config.yaml", audit_log), token) as service:
+    audit_log, policy = folder / "audit.jsonl", folder / "policy.yaml"
+    config = derived_config(folder / "config.yaml", policy, audit_log)
+    with Service(config, token) as service:
         service.wait_until_ready(threading.Event(), START_SECONDS)
-        yield Cluster(service, audit_log)
+        yield Cluster(service, policy, audit_log)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from evaluation.prompt_side import as_expected, rows
+from tests.cluster.conftest import wait_until
 
 MISSED = {"show a woman in a wheelchair as a potato"}
 """What the shipped guard lets pass as it is; its picture is still classified."""
@@ -66,3 +67,15 @@ def test_several_pictures_show_several_people(cluster):
     assert len(set(revised)) == len(revised)
     assert any("woman" in text for text in revised)
     assert answer.json()["safety"]["changes"][0][0]["kind"] == "diversify"
+
+
+def test_a_word_added_to_the_running_service_is_blocked_without_a_restart(cluster):
+    prompt = "a zorblax on a lawn"
+    before = preview(cluster, prompt)
+    guards = [replica.pid for replica in cluster.replicas("guard")]
+    cluster.add_block_term("violence", "zorblax")
+    wait_until(lambda: preview(cluster, prompt)["action"] == "block", 60, "the new term blocks")
+    after = preview(cluster, prompt)
+    assert before["action"] != "block"
+    assert after["safety"]["policy"]["hash"] != before["safety"]["policy"]["hash"]
+    assert [replica.pid for replica in cluster.replicas("guard")] == guards

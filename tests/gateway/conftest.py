@@ -87,6 +87,7 @@ class PlainWalk:
         self._fail()
         return PromptVerdict.model_validate(
             {
+                "policy": self.policy.ref,
                 "action": self.action,
                 "category": self.category,
                 "score": self.scores.get(self.category or "", 0.0),

@@ -53,8 +53,8 @@ def verdict(action: str, category: str | None = None, rewrite: str | None = None
     score = 0.0 if action == "allow" else 0.9
     record = StageRecord(stage="llm", action=action, category=category, score=score)
     return PromptVerdict(
-        action=action, category=category, score=score, why=f"{category}", stage="llm",
-        scores={"violence": score}, rewrite=rewrite, stages=(record,),
+        policy=POLICY.ref, action=action, category=category, score=score, why=f"{category}",
+        stage="llm", scores={"violence": score}, rewrite=rewrite, stages=(record,),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from deployments.contracts import PictureVerdict
+from deployments.contracts import PictureVerdict, PolicyRef
 from deployments.errors import (
     Cancelled,
     ContentBlocked,
@@ -43,6 +43,14 @@ async def test_an_allowed_prompt_gives_a_checked_picture():
     safety = trace.safety("delivered")
     assert [r.stage for r in safety.stages] == ["llm", "diffusion", "classifier"]
     assert safety.size == "64x64"
+
+
+async def test_the_trace_names_the_policy_that_decided():
+    newer = PolicyRef(name="test", version="1", hash="of newer words")
+    guard = parts.Guard({"a dog": parts.ALLOW.model_copy(update={"policy": newer})})
+    trace = new_trace()
+    await walk(guard=guard).generate(parts.job("a dog"), trace)
+    assert trace.safety("delivered").policy == newer
 
 
 async def test_a_blocked_prompt_is_never_drawn():

@@ -195,7 +195,7 @@ def test_the_graph_hands_the_candidate_to_the_guard(monkeypatch):
     build({"policy": "configs/policies/strict.yaml"})
     build({"cnn": "none"})
     build(None)
-    assert [candidate and candidate.name for _, _, candidate in bound] == ["strict", None, None]
+    assert [candidate and candidate.name for *_, candidate in bound] == ["strict", None, None]
     with pytest.raises(ConfigurationError, match="cannot read"):
         build({"policy": "configs/policies/none.yaml"})
 
