@@ -15,7 +15,8 @@ from pathlib import Path
 
 import yaml
 
-from deployments.rewriter.cast import Segmented, plural, segmented, tables
+from deployments.rewriter.cast import Segmented, segmented
+from deployments.rewriter.lexicon import plural, tables
 
 TABLES = Path(__file__).with_name("vague.yaml")
 MAX_WORDS = 18
