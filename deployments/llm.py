@@ -7,7 +7,7 @@ engine runs in a process of its own; a request whose caller is cancelled is abor
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,21 +110,27 @@ class LanguageModel:
         temperature: float = 0.0,
         seed: int | None = None,
         stop_token_ids: Sequence[int] = (),
+        schema: Mapping[str, Any] | None = None,
     ) -> str | None:
         """The text that follows `ids`, without its stop token; None if it is cut off at the limit.
 
         Temperature 0 is greedy, and the seed is of no account then.
 
+        Args:
+            schema: JSON schema that the engine holds a whole answer to. The first answer to a
+                schema waits for its grammar, about a second.
+
         Raises:
             StageFailed: the engine is dead or cannot answer.
         """
-        from vllm import SamplingParams
+        from vllm.sampling_params import SamplingParams, StructuredOutputsParams
 
         params = SamplingParams(
             max_tokens=max_tokens,
             temperature=temperature,
             seed=seed,
             stop_token_ids=list(stop_token_ids),
+            structured_outputs=StructuredOutputsParams(json=dict(schema)) if schema else None,
         )
         answer = (await self._answer(ids, params)).outputs[0]
         return answer.text if answer.finish_reason == "stop" else None
@@ -175,8 +181,11 @@ class LanguageModel:
 
 def _start(folder: str, config: LanguageModelConfig) -> Any:
     from vllm import AsyncEngineArgs
+    from vllm.config import StructuredOutputsConfig
     from vllm.v1.engine.async_llm import AsyncLLM
 
+    # Where a schema allows blanks between its parts, a model may write blanks until it is cut off.
+    compact = StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True)
     return AsyncLLM.from_engine_args(
         AsyncEngineArgs(
             model=folder,
@@ -187,6 +196,6 @@ def _start(folder: str, config: LanguageModelConfig) -> Any:
             gpu_memory_utilization=config.gpu_memory_utilization,
             enable_prefix_caching=True,
             disable_log_stats=True,
-            **config.engine,
+            **({"structured_outputs_config": compact} | config.engine),
         )
     )

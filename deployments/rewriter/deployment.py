@@ -11,14 +11,18 @@ from deployments.encoder import TokenEncoder
 from deployments.llm import LanguageModel
 from deployments.policy import Policy
 from deployments.rewriter.anonymise import Anonymiser
+from deployments.rewriter.canaries import check_canaries
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.diversify import Diversifier
 from deployments.rewriter.ground import Grounder
 from deployments.rewriter.names import Recogniser
+from deployments.rewriter.one_call import OneCall
 from deployments.rewriter.proposal import Proposer
+from deployments.rewriter.revision import Reviser
 from deployments.rewriter.rewriter import PromptRewriter
 from deployments.rewriter.similarity import Similarity
 from deployments.rewriter.soften import Softener
+from deployments.rewriter.step_by_step import StepByStep
 from deployments.rewriter.template import RewriterTemplate
 
 
@@ -32,12 +36,12 @@ class RewriterDeployment:
         try:
             torch.set_num_threads(config.threads)
             orders, encoder = policy.manipulations, TokenEncoder()
-            proposer = Proposer(self._llm, RewriterTemplate(self._llm.tokenizer), config)
             similarity = Similarity(encoder, orders.min_similarity)
+            recogniser = Recogniser(Path(resolve(config.names)), encoder)
+            check_canaries(recogniser)
             self._rewriter = PromptRewriter(
-                Anonymiser(Recogniser(Path(resolve(config.names)), encoder)),
-                Softener(proposer, similarity, config.temperature),
-                Grounder(proposer, similarity, config.ground_temperature),
+                Anonymiser(recogniser),
+                _reviser(self._llm, policy, similarity, config),
                 Diversifier(orders.diversify) if orders.diversify else None,
             )
         except BaseException:
@@ -55,3 +59,20 @@ class RewriterDeployment:
     def __del__(self) -> None:
         if llm := getattr(self, "_llm", None):
             llm.shutdown()
+
+
+def _reviser(
+    llm: LanguageModel, policy: Policy, similarity: Similarity, config: RewriterConfig
+) -> Reviser:
+    """The way of asking that `rewriter.llm_format` names.
+
+    Raises:
+        ConfigurationError: the model cannot be asked this way.
+    """
+    if config.llm_format == "instruct":
+        return OneCall(llm, policy.categories, similarity, config)
+    proposer = Proposer(llm, RewriterTemplate(llm.tokenizer), config)
+    return StepByStep(
+        Softener(proposer, similarity, config.temperature),
+        Grounder(proposer, similarity, config.ground_temperature),
+    )

@@ -13,6 +13,14 @@ from deployments.rewriter.vague import vague
 WHY = "made specific, because the scene was left open"
 
 
+async def grounded(version: Version, found: str | None, similarity: Similarity) -> Version:
+    """`version` in the wording found; as it is if there is none, or it is vague or drifts away."""
+    if found is None or vague(found) or not await similarity.holds(version.prompt, found):
+        return version
+    changes = changes_between(version.prompt, found, "ground", WHY)
+    return Version(prompt=found, changes=(*version.changes, *changes))
+
+
 class Grounder:
     """Asks the model for a specific scene. Holds no state between requests."""
 
@@ -31,9 +39,4 @@ class Grounder:
         found = await self._proposer.propose(
             version.prompt, VAGUE, temperature=self._temperature, seed=seed
         )
-        if found is None or vague(found):
-            return version
-        if not await self._similarity.holds(version.prompt, found):
-            return version
-        changes = changes_between(version.prompt, found, "ground", WHY)
-        return Version(prompt=found, changes=(*version.changes, *changes))
+        return await grounded(version, found, self._similarity)

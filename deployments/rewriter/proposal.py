@@ -1,13 +1,15 @@
 """One question to the rewriter's language model, and what may be made of the answer."""
 
 import difflib
-import math
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
 from deployments.contracts import Change, RewriteKind
 from deployments.rewriter.config import RewriterConfig
-from deployments.rewriter.template import RewriterTemplate
+from deployments.rewriter.template import NOTHING, RewriterTemplate
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Model(Protocol):
@@ -48,15 +50,22 @@ class Proposer:
             StageFailed: the engine cannot answer.
         """
         ids = self._template.encode(prompt, about)
-        tokens = len(self._template.text(prompt))
-        limit = math.ceil(tokens * self._config.max_growth) + self._config.spare_tokens
+        limit = self._config.longest_answer(len(self._template.text(prompt)))
         if len(ids) + limit > self._model.max_tokens:
             return None
         answer = await self._model.complete(
             ids, limit, temperature=temperature, seed=seed, stop_token_ids=self._template.stop_ids
         )
-        found = None if answer is None else self._template.parse(answer)
-        return None if found is None or found.split() == prompt.split() else found
+        return new_wording(answer or "", prompt)
+
+
+def new_wording(answer: str, prompt: str) -> str | None:
+    """The answer as a prompt, or None: it is empty, says `none`, is more than one line or the
+    prompt again."""
+    found = answer.strip()
+    if found.casefold() in ("", NOTHING, f"{NOTHING}.") or CONTROL.search(found):
+        return None
+    return None if found.split() == prompt.split() else found
 
 
 def changes_between(before: str, after: str, kind: RewriteKind, why: str) -> tuple[Change, ...]:

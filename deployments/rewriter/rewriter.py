@@ -2,7 +2,8 @@
 
     anonymise -> soften | generic -> ground -> diversify
 
-Each is a module of its own. The trace gets one record for each that changed something.
+Each is a module of its own; what asks a language model (soften, generic, ground) is the reviser's.
+The trace gets one record for each that changed something.
 """
 
 import asyncio
@@ -18,8 +19,7 @@ from deployments.contracts import (
     StageRecord,
     Version,
 )
-from deployments.rewriter.ground import Grounder
-from deployments.rewriter.soften import Softener
+from deployments.rewriter.revision import Reviser
 
 
 class Anonymiser(Protocol):
@@ -36,13 +36,11 @@ class PromptRewriter:
     def __init__(
         self,
         anonymiser: Anonymiser | None,
-        softener: Softener,
-        grounder: Grounder,
+        reviser: Reviser,
         diversifier: Diversifier | None,
     ) -> None:
         """Without an anonymiser or a diversifier the policy does not use it."""
-        self._anonymiser, self._softener = anonymiser, softener
-        self._grounder, self._diversifier = grounder, diversifier
+        self._anonymiser, self._reviser, self._diversifier = anonymiser, reviser, diversifier
         # One at a time: more threads would only take the core from one another and from the engine.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="names")
 
@@ -53,10 +51,8 @@ class PromptRewriter:
             StageFailed: the language model cannot answer.
         """
         started = time.perf_counter()
-        safe = await self._made_safe(request)
-        base = safe
-        if "ground" in request.kinds:
-            base = await self._grounder.ground(safe, request.seed)
+        revision = await self._reviser.revise(await self._anonymised(request), request)
+        safe, base = revision.safe, revision.specific
         pictures = [base] * request.n
         # Who was named or described before a name or an insult went is not to be described anew.
         if "diversify" in request.kinds and self._diversifier and not safe.changes:
@@ -69,20 +65,13 @@ class PromptRewriter:
         records = _records(request, tuple(changes), (time.perf_counter() - started) * 1000)
         return Rewrite(safe=safe, pictures=tuple(pictures), stages=records)
 
-    async def _made_safe(self, request: RewriteRequest) -> Version:
-        version = Version(prompt=request.prompt)
-        if "anonymise" in request.kinds and self._anonymiser:
-            prompt, changes = await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._anonymiser.anonymise, request.prompt
-            )
-            version = Version(prompt=prompt, changes=changes)
-        category = request.category or ""
-        softened: Version | None = None
-        if "soften" in request.kinds:
-            softened = await self._softener.soften(version, category, request.seed)
-        elif "generic" in request.kinds:
-            softened = await self._softener.generic(version, category, request.seed)
-        return softened or version
+    async def _anonymised(self, request: RewriteRequest) -> Version:
+        if "anonymise" not in request.kinds or not self._anonymiser:
+            return Version(prompt=request.prompt)
+        prompt, changes = await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._anonymiser.anonymise, request.prompt
+        )
+        return Version(prompt=prompt, changes=changes)
 
 
 WHY: dict[RewriteKind, str] = {

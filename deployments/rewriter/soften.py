@@ -5,11 +5,30 @@ The model's answer is only a proposal. The walk has the guard judge it again bef
 
 from typing import Literal
 
-from deployments.contracts import Version
+from deployments.contracts import RewriteRequest, Version
 from deployments.rewriter.proposal import Proposer, changes_between
 from deployments.rewriter.similarity import Similarity
 
 SoftKind = Literal["soften", "generic"]
+"""`generic` puts somebody or something nameless in the place of what the category protects."""
+SOFT_KINDS: tuple[SoftKind, ...] = ("soften", "generic")
+
+
+def soft_kind(request: RewriteRequest) -> SoftKind | None:
+    """Which of the two the request names; `soften` if it names both."""
+    return next((kind for kind in SOFT_KINDS if kind in request.kinds), None)
+
+
+async def softened(
+    version: Version, found: str | None, kind: SoftKind, category: str, similarity: Similarity
+) -> Version | None:
+    """`version` in the wording found; None if there is none, or it drifts away."""
+    if found is None or not await similarity.holds(version.prompt, found):
+        return None
+    what = "softened" if kind == "soften" else "made generic"
+    why = f"{what}, because the prompt was found {category.replace('_', ' ')}"
+    changes = changes_between(version.prompt, found, kind, why)
+    return Version(prompt=found, changes=(*version.changes, *changes))
 
 
 class Softener:
@@ -19,31 +38,15 @@ class Softener:
         self._proposer, self._similarity = proposer, similarity
         self._temperature = temperature
 
-    async def soften(self, version: Version, category: str, seed: int) -> Version | None:
-        """The softened prompt, or None: nothing harmless is left, or the answer drifts away.
-
-        Raises:
-            StageFailed: the engine cannot answer.
-        """
-        return await self._rewritten(version, "soften", category, seed)
-
-    async def generic(self, version: Version, category: str, seed: int) -> Version | None:
-        """The prompt with somebody or something nameless in the place of what `category` protects.
-
-        Raises:
-            StageFailed: the engine cannot answer.
-        """
-        return await self._rewritten(version, "generic", category, seed)
-
-    async def _rewritten(
+    async def soften(
         self, version: Version, kind: SoftKind, category: str, seed: int
     ) -> Version | None:
+        """The softer prompt, or None: nothing harmless is left, or the answer drifts away.
+
+        Raises:
+            StageFailed: the engine cannot answer.
+        """
         found = await self._proposer.propose(
             version.prompt, category, temperature=self._temperature, seed=seed
         )
-        if found is None or not await self._similarity.holds(version.prompt, found):
-            return None
-        what = "softened" if kind == "soften" else "made generic"
-        why = f"{what}, because the prompt was found {category.replace('_', ' ')}"
-        changes = changes_between(version.prompt, found, kind, why)
-        return Version(prompt=found, changes=(*version.changes, *changes))
+        return await softened(version, found, kind, category, self._similarity)

@@ -29,7 +29,7 @@ class Tokenizer(Protocol):
 
 
 class RewriterTemplate:
-    """Turns prompts into token ids, and the model's answers into prompts.
+    """Turns prompts into the token ids of questions.
 
     Attributes:
         prefix_ids: the instruction; equal for all requests, so a prefix cache pays once.
@@ -59,13 +59,6 @@ class RewriterTemplate:
     def text(self, text: str) -> list[int]:
         """Plain text as tokens, whatever control tokens it spells."""
         return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-
-    def parse(self, answer: str) -> str | None:
-        """The new prompt, or None: the answer says `none`, is empty, or is more than one line."""
-        prompt = answer.strip()
-        if prompt.casefold() in ("", NOTHING, f"{NOTHING}.") or "\n" in prompt:
-            return None
-        return prompt
 
     def _template(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False)

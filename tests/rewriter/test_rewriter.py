@@ -6,6 +6,7 @@ from deployments.contracts import Change, RewriteRequest
 from deployments.rewriter.ground import Grounder
 from deployments.rewriter.rewriter import PromptRewriter
 from deployments.rewriter.soften import Softener
+from deployments.rewriter.step_by_step import StepByStep
 from tests.rewriter.parts import Alike, OneAnswer, proposer
 
 VAGUE = "show two people having fun"
@@ -31,9 +32,8 @@ class Describer:
 
 def rewriter(answer: str | None) -> PromptRewriter:
     asked = proposer(OneAnswer(answer))
-    return PromptRewriter(
-        Names(), Softener(asked, Alike(), 0.0), Grounder(asked, Alike(), 0.7), Describer()
-    )
+    reviser = StepByStep(Softener(asked, Alike(), 0.0), Grounder(asked, Alike(), 0.7))
+    return PromptRewriter(Names(), reviser, Describer())
 
 
 async def rewrite(prompt: str, *kinds: str, answer: str | None = None, **fields):

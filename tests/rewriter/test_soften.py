@@ -16,7 +16,7 @@ def softener(model: OneAnswer, alike: bool = True) -> Softener:
 
 async def test_every_differing_passage_is_disclosed():
     after = "a tired man resting on a bench in a quiet park, oil painting"
-    found = await softener(OneAnswer(f" {after}\n")).soften(GIVEN, "demeaning", seed=1)
+    found = await softener(OneAnswer(f" {after}\n")).soften(GIVEN, "soften", "demeaning", seed=1)
     assert found.prompt == after
     assert [(c.before, c.after) for c in found.changes] == [
         ("lazy dirty beggar sleeping", "tired man resting"),
@@ -28,7 +28,7 @@ async def test_every_differing_passage_is_disclosed():
 async def test_earlier_changes_stay_first():
     earlier = Change(kind="anonymise", before="John Doe", after="a beggar", why="a name")
     given = Version(prompt=PROMPT, changes=(earlier,))
-    found = await softener(OneAnswer("a man")).soften(given, "demeaning", seed=1)
+    found = await softener(OneAnswer("a man")).soften(given, "soften", "demeaning", seed=1)
     assert [c.kind for c in found.changes][:2] == ["anonymise", "soften"]
 
 
@@ -37,16 +37,18 @@ async def test_earlier_changes_stay_first():
     [None, "", "  ", "none", "None.", "two\nlines", PROMPT, PROMPT.replace(" ", "  ")],
 )
 async def test_an_answer_of_no_use_is_none(text):
-    assert await softener(OneAnswer(text)).soften(GIVEN, "demeaning", seed=1) is None
+    assert await softener(OneAnswer(text)).soften(GIVEN, "soften", "demeaning", seed=1) is None
 
 
 async def test_an_answer_that_means_something_else_is_none():
     model = OneAnswer("a tired man on a bench")
-    assert await softener(model, alike=False).soften(GIVEN, "demeaning", seed=1) is None
+    assert await softener(model, alike=False).soften(GIVEN, "soften", "demeaning", seed=1) is None
 
 
 async def test_generic_is_its_own_kind():
-    found = await softener(OneAnswer("a man in a mask")).generic(GIVEN, "public_figures", seed=1)
+    found = await softener(OneAnswer("a man in a mask")).soften(
+        GIVEN, "generic", "public_figures", seed=1
+    )
     assert {c.kind for c in found.changes} == {"generic"}
     assert "public figures" in found.changes[0].why
 
@@ -54,12 +56,12 @@ async def test_generic_is_its_own_kind():
 async def test_a_prompt_longer_than_the_model_reads_is_not_asked():
     model = OneAnswer("a man")
     given = Version(prompt="a beggar " * 200)
-    assert await softener(model).soften(given, "demeaning", seed=1) is None
+    assert await softener(model).soften(given, "soften", "demeaning", seed=1) is None
     assert not model.limits
 
 
 async def test_the_answer_may_grow_with_the_prompt_only():
     model = OneAnswer("a man")
-    await softener(model).soften(Version(prompt="a beggar"), "demeaning", seed=1)
-    await softener(model).soften(Version(prompt="a beggar on a long bench"), "demeaning", seed=1)
+    for prompt in ("a beggar", "a beggar on a long bench"):
+        await softener(model).soften(Version(prompt=prompt), "soften", "demeaning", seed=1)
     assert model.limits == [2 * 1.5 + 16, 6 * 1.5 + 16]

@@ -1,26 +1,20 @@
-"""Guard models that are asked through their own chat template and answer in words.
-
-The template is the model's, rendered around a placeholder by `apply_chat_template`. The request's
-tokens take the placeholder's place, so no text of a user ever passes through the template, and
-none of it can become a control token.
-"""
+"""Guard models that are asked through their own chat template and answer in words."""
 
 import logging
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any
 
+from deployments.chat import PLACE, ChatTemplate, ChatTokenizer
 from deployments.contracts import GuardRequest, Operation
 from deployments.errors import ConfigurationError
-from deployments.guard.adapters.protocol import ChatTokenizer, Level, Model
+from deployments.guard.adapters.protocol import Level, Model
 from deployments.guard.config import GuardConfig
 from deployments.guard.template import in_windows
 from deployments.policy import Policy
 
 logger = logging.getLogger(__name__)
 
-PLACE = "SAFELIGHT-REQUEST-HERE"
 OPENING: dict[Operation, str] = {
     "generate": "Make a picture of this:",
     "edit": "Change the picture like this:",
@@ -31,12 +25,8 @@ ANSWER_TOKENS = 64
 """More than any list of categories takes; an answer that is longer is none."""
 
 
-class ChatFrame:
-    """A model's own question around a request.
-
-    Attributes:
-        text: the rendered template, with PLACE where the request stands.
-    """
+class ChatFrame(ChatTemplate):
+    """A guard model's own question around a request."""
 
     def __init__(
         self,
@@ -51,19 +41,13 @@ class ChatFrame:
         Raises:
             ConfigurationError: the tokenizer has no chat template that shows the request once.
         """
-        self._tokenizer = tokenizer
+        super().__init__(tokenizer, f"{OPENING[operation]}{PLACE}", **arguments)
         self._window, self._overlap = window, overlap
-        self.text = _rendered(tokenizer, f"{OPENING[operation]}{PLACE}", arguments)
-        before, after = self.text.split(PLACE)
-        self._before, self._after = self.control(before), self.control(after)
         self._avoiding = self.control(AVOIDING)
-        marks = set(re.findall(r"<[^<>\n]+>", self.text))
-        self._marks = _any_of(marks, re.IGNORECASE)
-        self._added = _any_of(token for token in tokenizer.get_added_vocab() if len(token) > 1)
 
     def windows(self, request: GuardRequest) -> list[list[int]]:
         """Token ids of one or more questions that together show the whole request."""
-        prompt, negative = self._user(request.prompt), self._user(request.negative_prompt)
+        prompt, negative = self.user(request.prompt), self.user(request.negative_prompt)
         return [
             self._question(*piece)
             for piece in in_windows(prompt, negative, self._window, self._overlap)
@@ -72,36 +56,11 @@ class ChatFrame:
     @property
     def longest(self) -> int:
         """Tokens of the longest question."""
-        return len(self._before) + len(self._avoiding) + self._window + len(self._after)
-
-    def control(self, text: str) -> list[int]:
-        """Tokens of text that is not the user's; control tokens in it are read as such."""
-        return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False)
+        return len(self.around(self._avoiding)) + self._window
 
     def _question(self, prompt: list[int], negative: list[int]) -> list[int]:
         avoiding = self._avoiding + negative if negative else []
-        return self._before + prompt + avoiding + self._after
-
-    def _user(self, text: str) -> list[int]:
-        """User text as tokens, none of which is an added token.
-
-        On one line and with the template's marks (`<END ...>`) broken up, it cannot imitate the
-        template in plain text. `split_special_tokens` leaves added tokens whole that are not
-        special (Qwen's `</think>`), so text is encoded in pieces that end inside of each.
-        """
-        words = " ".join(text.split())
-        if not words:
-            return []
-        # The template's text before it ends without a space, which most tokenizers join to a word.
-        words = " " + self._marks.sub(lambda mark: f" {mark[0][1:-1]} ", words)
-        ids, start = [], 0
-        while added := self._added.search(words, start):
-            ids += self._plain(words[start : added.start() + 1])
-            start = added.start() + 1
-        return ids + self._plain(words[start:])
-
-    def _plain(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return self.around(prompt + avoiding)
 
 
 class ChatAdapter:
@@ -141,15 +100,13 @@ class ChatAdapter:
         }
         longest_behind = max(map(len, self._behind.values()))
         self.longest = frame.longest + len(self._lead) + longest_behind + ANSWER_TOKENS
-        eos = model.tokenizer.eos_token_id
-        self._stop = () if eos is None else (eos,)
 
     def windows(self, request: GuardRequest) -> list[list[int]]:
         return [ids + self._lead for ids in self._frame.windows(request)]
 
     async def kinds(self, ids: list[int], level: Level) -> list[dict[str, float]]:
         answer = await self._model.complete(
-            ids + self._behind[level], ANSWER_TOKENS, stop_token_ids=self._stop
+            ids + self._behind[level], ANSWER_TOKENS, stop_token_ids=self._frame.stop_ids
         )
         said = [part.strip().casefold() for part in (answer or "").split(",")]
         if unknown := [part for part in said if not self._kinds.get(part)]:
@@ -208,33 +165,3 @@ def judged(
     if not names:
         raise ConfigurationError("the model judges none of the policy's categories")
     return names
-
-
-def _rendered(tokenizer: ChatTokenizer, text: str, arguments: Mapping[str, Any]) -> str:
-    """The template around `text`; some take it as a string, some as a list of parts.
-
-    The wrong form often renders without an error and without the text.
-    """
-    failure: Exception | None = None
-    for content in (text, [{"type": "text", "text": text}]):
-        try:
-            rendered = tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}],
-                tokenize=False,
-                add_generation_prompt=True,
-                **arguments,
-            )
-        except Exception as error:  # a template may raise whatever it likes
-            failure = error
-            continue
-        if rendered.count(PLACE) == 1:
-            return rendered
-    raise ConfigurationError(
-        "the model's chat template does not show the request, once"
-    ) from failure
-
-
-def _any_of(texts: Iterable[str], flags: int = 0) -> re.Pattern[str]:
-    """Matches each of `texts`, the longest first; nothing if there are none."""
-    alternatives = sorted(map(re.escape, texts), key=len, reverse=True)
-    return re.compile("|".join(alternatives) or r"(?!)", flags)

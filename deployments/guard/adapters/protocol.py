@@ -1,30 +1,12 @@
 """What the LLM stage needs of a way of asking a model, and that of the model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
+from deployments.chat import ChatTokenizer
 from deployments.contracts import GuardRequest
-from deployments.guard.template import Tokenizer
 
 Level = Literal["safe", "controversial", "unsafe"]
-
-
-class ChatTokenizer(Tokenizer, Protocol):
-    """A tokenizer with a chat template; `transformers` tokenizers have it."""
-
-    @property
-    def eos_token_id(self) -> int | None: ...
-
-    def apply_chat_template(
-        self,
-        conversation: list[dict[str, Any]],
-        *,
-        tokenize: Literal[False],
-        add_generation_prompt: bool,
-        **arguments: Any,
-    ) -> str: ...
-
-    def get_added_vocab(self) -> dict[str, int]: ...
 
 
 class Model(Protocol):
