@@ -1,9 +1,12 @@
-"""The picture side of a configured service in this process: its sampler and its classifier.
+"""The picture side of a configured service in this process: sampler, engine and classifier.
 
 What evaluation draws and judges goes through the very code and settings that serve, without Ray.
 """
 
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +16,18 @@ from numpy.typing import NDArray
 from deployments import pictures
 from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
-from deployments.contracts import Generation, GenerationRequest, PictureRequest, PictureVerdict
+from deployments.contracts import (
+    Generation,
+    GenerationRequest,
+    PictureRequest,
+    PictureVerdict,
+    Watch,
+)
 from deployments.diffusion.config import DiffusionConfig
-from deployments.diffusion.loading import load_sampler
+from deployments.diffusion.loading import load_sampler, start_engine
 from deployments.embedded.resolve import resolve
 from deployments.policy import load_policy
 from deployments.serve_config import read_serve_config
-from deployments.worker import Job
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Drawn:
 
 
 class Studio:
-    """Draws and judges one picture at a time.
+    """Draws and judges pictures, one at a time or many at once.
 
     Args:
         config: a Serve configuration file such as configs/miniature.yaml.
@@ -43,7 +51,8 @@ class Studio:
         arguments = read_serve_config(config)["applications"][0]["args"]
         self.policy = load_policy(resolve(arguments["policy"]))
         self._gateway = arguments["gateway"]
-        self._sampler = load_sampler(DiffusionConfig.model_validate(arguments["diffusion"]))
+        self._diffusion = DiffusionConfig.model_validate(arguments["diffusion"])
+        self._sampler = load_sampler(self._diffusion)
         loaded = load(ClassifierConfig.model_validate(arguments["classifier"]))
         self._classifier = Classifier(loaded, self.policy.output.thresholds)
         torch.set_num_threads(threads)
@@ -52,21 +61,55 @@ class Studio:
         self, prompt: str, seed: int, strength: float = 0.0, category: str | None = None
     ) -> Drawn:
         """A picture at the service's default settings, steered where `strength` is above 0."""
-        steps = self._gateway["default_steps"]
+        request = self.request(prompt, seed, strength, category)
+        return self._judged(self._sampler.sample(request), prompt)
+
+    def request(
+        self,
+        prompt: str,
+        seed: int,
+        strength: float = 0.0,
+        category: str | None = None,
+        watch: Watch | None = None,
+    ) -> GenerationRequest:
+        """A request at the service's default settings."""
         width, _, height = self._gateway["native_sizes"][0].partition("x")
-        request = GenerationRequest(
+        return GenerationRequest(
             request_id=f"evaluation-{seed}",
             prompt=prompt,
             seed=seed,
-            steps=steps,
+            steps=self._gateway["default_steps"],
             guidance_scale=self._gateway["default_guidance_scale"],
             width=int(width),
             height=int(height),
             steer=strength > 0,
             strength=strength,
             category=category,
+            watch=watch,
         )
-        generation = self._sampler.sample(request, Job(planned=steps))
-        order = PictureRequest(prompt=prompt, output=generation.picture)
-        verdict = self._classifier.judge(order)
+
+    async def draw_all(
+        self, requests: Sequence[GenerationRequest], at_once: int, note: Callable[[], object]
+    ) -> list[Drawn]:
+        """The pictures of many requests through the engine, so many under way at a time.
+
+        Args:
+            note: called after each.
+        """
+        engine, places = start_engine(self._sampler, self._diffusion), asyncio.Semaphore(at_once)
+
+        async def drawn(request: GenerationRequest) -> Drawn:
+            async with places:
+                order = self._sampler.order(request)
+                drawing = await engine.run(partial(self._sampler.draw, request), order)
+            note()
+            return self._judged(drawing.developed(), request.prompt)
+
+        try:
+            return await asyncio.gather(*map(drawn, requests))
+        finally:
+            engine.close()
+
+    def _judged(self, generation: Generation, prompt: str) -> Drawn:
+        verdict = self._classifier.judge(PictureRequest(prompt=prompt, output=generation.picture))
         return Drawn(generation, verdict, pictures.to_array(generation.picture))

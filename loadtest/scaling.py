@@ -84,7 +84,7 @@ def summary(rows: list[dict[str, int]], under_load: int, counts: Any) -> dict[st
 def main() -> int:
     parser = argparse.ArgumentParser(description="Shows that diffusion scales alone.")
     parser.add_argument("--host", default="http://127.0.0.1:8000")
-    parser.add_argument("--users", type=int, default=12)
+    parser.add_argument("--users", type=int, default=24)
     parser.add_argument("--seconds", type=int, default=90, help="of load")
     parser.add_argument("--patience", type=float, default=300, help="seconds to wait for one again")
     args = parser.parse_args()

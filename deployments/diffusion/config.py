@@ -79,7 +79,7 @@ class Steering(Document):
 
 
 class DiffusionConfig(Document):
-    """One replica: one pipeline on one device, one generation at a time."""
+    """One replica: one pipeline on one device, its generations batched step by step."""
 
     model: str = Field(
         min_length=1,
@@ -102,7 +102,17 @@ class DiffusionConfig(Document):
     steering: Steering | None = Field(
         None, description="None: requests with steer=True fail; give the policy no strengths then"
     )
-    max_queued: int = Field(8, ge=0, description="generations that may wait; more are refused")
+    max_rows: int | None = Field(
+        None,
+        ge=1,
+        description="rows of one denoiser call at the model's own size; None: measured at start",
+    )
+    max_waiting: int = Field(
+        64, ge=1, description="generations that may wait to begin; more are refused"
+    )
+    max_backlog_seconds: float = Field(
+        30.0, gt=0.0, description="work at hand beyond which a generation is refused"
+    )
     stall_seconds: float = Field(
         120.0, gt=0.0, description="longest pause between denoiser calls of a healthy replica"
     )

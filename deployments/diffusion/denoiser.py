@@ -1,84 +1,73 @@
-"""The denoiser's own calls, overheard, so that steering can ask one again with other text."""
+"""The denoiser of one request: its calls are asked of the engine, some with a safety branch.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+The branch is one more row: the prompt's own, at the same latent and time, with other text. It runs
+in the same call as the step's other rows wherever the text is as long as the prompt's.
+"""
+
+from collections.abc import Hashable
 from typing import Any
 
 import torch
 
+from deployments.diffusion.engine.calls import Ask, Asking, Call, apart, call_of, joined, last_row
 from deployments.diffusion.text import Pipeline, Text
 from deployments.errors import StageFailed
 
 
-class Overheard:
-    """The first denoiser call of the present step.
+class Denoiser(Asking):
+    """A pipeline's denoiser for one request.
 
-    It is the one that reads the prompt, in its last row: pipelines with guidance in one batch put
-    the negative prompt before it, pipelines with two calls ask for the prompt first.
+    Attributes:
+        branch: the text that the next step's branch reads; None: no branch.
+        calls: how many calls were asked, branches not counted.
     """
 
-    def __init__(self, denoiser: torch.nn.Module) -> None:
-        self._denoiser = denoiser
-        self._call: tuple[tuple[Any, ...], dict[str, Any], torch.Tensor] | None = None
+    def __init__(self, model: Any, ask: Ask, lane: Hashable) -> None:
+        super().__init__(model, ask, lane)
+        self.branch: Text | None = None
+        self.rows = 0
+        self._answers: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def forget(self) -> None:
-        """Ends the step; the next call is the next step's."""
-        self._call = None
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = call_of(self._model, args, kwargs, self._lane)
+        self.rows += call.rows
+        # The first call of a step reads the prompt, in its last row: pipelines with guidance in one
+        # batch put the negative prompt before it, those with two calls ask for the prompt first.
+        if self.branch is None or self._answers is not None:
+            return self._ask(call)
+        self.rows += 1
+        branch = with_text(last_row(call), self.branch)
+        if branch.bucket == call.bucket:
+            output, other = apart(self._ask(joined([call, branch])), [call.rows, 1])
+        else:
+            output, other = self._ask(call), self._ask(branch)
+        self._answers = _tensor(output)[-1:], _tensor(other)
+        return output
 
-    def asked_again(self, text: Text) -> tuple[torch.Tensor, torch.Tensor]:
-        """The answer to the prompt, and the answer to `text` at the same latent and time.
+    def answers(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What this step answered to the prompt, and to the branch's text.
 
         Returns:
             Two tensors (1, ...) in the denoiser's dtype.
         """
-        if self._call is None:
-            raise StageFailed("diffusion", "steering found no denoiser call to start from")
-        args, kwargs, output = self._call
-        rows = len(output)
-        with torch.no_grad():
-            answer = self._denoiser(
-                *(_last_row(value, rows) for value in args),
-                **_with_text(
-                    {name: _last_row(value, rows) for name, value in kwargs.items()}, text
-                ),
-            )
-        return output[-1:], _tensor(answer)
+        if self._answers is None:
+            raise StageFailed("diffusion", "steering found no answer of a safety branch")
+        return self._answers
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Overhears the denoiser within the block."""
-        hook = self._denoiser.register_forward_hook(self._hear, with_kwargs=True)
-        try:
-            yield
-        finally:
-            hook.remove()
-
-    def _hear(
-        self, _: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
-    ) -> None:
-        if self._call is None:
-            self._call = args, kwargs, _tensor(output)
+    def next_step(self) -> None:
+        """Ends the step; the next call is the next step's."""
+        self._answers = None
 
 
-def denoiser_of(pipeline: Pipeline) -> torch.nn.Module:
-    """The pipeline's U-Net or transformer."""
-    denoiser = getattr(pipeline, "unet", None)
-    return denoiser if denoiser is not None else pipeline.transformer
+def denoiser_name(pipeline: Pipeline) -> str | None:
+    """The attribute under which the pipeline has its U-Net or transformer; None: it has neither."""
+    names = ("unet", "transformer")
+    return next((name for name in names if getattr(pipeline, name, None) is not None), None)
 
 
-def _tensor(output: Any) -> torch.Tensor:
-    return output[0] if isinstance(output, tuple) else output.sample
-
-
-def _last_row(value: Any, rows: int) -> Any:
-    if isinstance(value, dict):
-        return {name: _last_row(inner, rows) for name, inner in value.items()}
-    batched = isinstance(value, torch.Tensor) and value.ndim > 0 and len(value) == rows
-    return value[-1:] if batched else value
-
-
-def _with_text(kwargs: dict[str, Any], text: Text) -> dict[str, Any]:
-    """The denoiser's arguments with the text exchanged, in each family's names for it."""
+def with_text(call: Call, text: Text) -> Call:
+    """A call of one row with the text exchanged, in each family's names for it."""
+    kwargs = dict(call.kwargs)
     changed = kwargs | {"encoder_hidden_states": text.embeds}
     if "pooled_projections" in kwargs:
         changed["pooled_projections"] = text.pooled
@@ -86,4 +75,8 @@ def _with_text(kwargs: dict[str, Any], text: Text) -> dict[str, Any]:
         changed["txt_ids"] = kwargs["txt_ids"].new_zeros(text.embeds.shape[1], 3)
     if "text_embeds" in (added := kwargs.get("added_cond_kwargs") or {}):
         changed["added_cond_kwargs"] = added | {"text_embeds": text.pooled}
-    return changed
+    return Call(call.model, call.args, changed, call.rows, call.lane)
+
+
+def _tensor(output: Any) -> torch.Tensor:
+    return output[0] if isinstance(output, tuple) else output.sample

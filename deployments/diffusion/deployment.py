@@ -1,11 +1,13 @@
 """The Ray Serve class of the diffusion service."""
 
+import asyncio
+from functools import partial
+
 from ray import serve
 
 from deployments.contracts import Generation, GenerationRequest
 from deployments.diffusion.config import DiffusionConfig
-from deployments.diffusion.loading import load_sampler
-from deployments.worker import Worker
+from deployments.diffusion.loading import load_sampler, start_engine
 
 
 @serve.deployment(name="diffusion")
@@ -14,26 +16,26 @@ class DiffusionDeployment:
 
     def __init__(self, config: DiffusionConfig) -> None:
         self._sampler = load_sampler(config)
-        self._worker = Worker("diffusion", config.max_queued, config.stall_seconds)
+        self._engine = start_engine(self._sampler, config)
 
     async def generate(self, request: GenerationRequest) -> Generation:
-        """Denoises one picture; stops within one denoiser call when the caller goes away."""
-        return await self._worker.run(
-            lambda job: self._sampler.sample(request, job), planned=request.steps
-        )
+        """Denoises one picture among others; leaves within one denoiser call with its caller."""
+        order = self._sampler.order(request)
+        drawing = await self._engine.run(partial(self._sampler.draw, request), order)
+        return await asyncio.to_thread(drawing.developed)
 
     async def stats(self) -> dict[str, float | str]:
-        """Which replica this is, its denoiser calls and jobs, and the longest prompt in tokens."""
+        """Which replica this is, its engine's counters, and the longest prompt in tokens."""
         return {
-            **self._worker.stats(),
+            **self._engine.stats(),
             "max_prompt_tokens": self._sampler.text.max_tokens,
             "replica": serve.get_replica_context().replica_id.unique_id,
         }
 
     async def check_health(self) -> None:
-        """Raises when the thread hangs."""
-        self._worker.check_health()
+        """Raises when the engine's thread is dead or hangs."""
+        self._engine.check_health()
 
     def __del__(self) -> None:
-        if worker := getattr(self, "_worker", None):
-            worker.close()
+        if engine := getattr(self, "_engine", None):
+            engine.close()

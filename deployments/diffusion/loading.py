@@ -1,14 +1,68 @@
-"""From a configuration to a sampler on its device."""
+"""From a configuration to a sampler on its device, and to an engine that knows its speed."""
+
+import logging
+from typing import Any
 
 import diffusers
 import torch
 from diffusers import DiffusionPipeline
 
+from deployments.contracts import GenerationRequest
 from deployments.diffusion.config import DiffusionConfig
+from deployments.diffusion.engine.calls import Call
+from deployments.diffusion.engine.door import Door
+from deployments.diffusion.engine.engine import Engine
+from deployments.diffusion.engine.row_cap import Clock, RowCosts, row_costs, timed
+from deployments.diffusion.engine.schedule import by_rows
 from deployments.diffusion.sampler import Sampler
 from deployments.diffusion.text import Pipeline
 from deployments.embedded.resolve import resolve
-from deployments.errors import ConfigurationError
+from deployments.errors import Cancelled, ConfigurationError
+
+logger = logging.getLogger(__name__)
+STAGE = "diffusion"
+
+
+def start_engine(sampler: Sampler, config: DiffusionConfig) -> Engine:
+    """Times the denoiser (seconds) and starts the engine's thread."""
+    costs = measured_costs(sampler, config.max_rows)
+    times = ", ".join(f"{rows}: {took * 1000:.0f} ms" for rows, took in costs.seconds.items())
+    logger.info("up to %d rows in one denoiser call (%s)", costs.cap, times)
+    side = sampler.own_side
+
+    def cap(lane: Any) -> int:
+        width, height = lane
+        return max(1, costs.cap * side**2 // (width * height))
+
+    clock = Clock(costs)
+    door = Door(STAGE, clock, config.max_waiting, config.max_backlog_seconds)
+    return Engine(STAGE, by_rows(cap), cap, clock, door, config.stall_seconds)
+
+
+def measured_costs(sampler: Sampler, max_rows: int | None = None) -> RowCosts:
+    """The denoiser's costs at the model's own size, up to `max_rows` if they are given."""
+    measure = timed(_denoiser_call(sampler))
+    if max_rows is None:
+        return row_costs(measure)
+    return RowCosts(max_rows, {rows: measure(rows) for rows in sorted({1, max_rows})})
+
+
+def _denoiser_call(sampler: Sampler) -> Call:
+    """The first call of a generation at the model's own size."""
+    side, calls = sampler.own_side, list[Call]()
+    request = GenerationRequest(
+        request_id="timing", prompt="", seed=0, steps=2, guidance_scale=1, width=side, height=side
+    )
+
+    def ask(call: Call) -> None:
+        calls.append(call)
+        raise Cancelled("one call is enough")
+
+    try:
+        sampler.draw(request, ask)
+    except Cancelled:
+        return calls[0]
+    raise ConfigurationError("the pipeline asks no model that the engine knows")
 
 
 def load_sampler(config: DiffusionConfig) -> Sampler:
@@ -54,6 +108,10 @@ def load_pipeline(config: DiffusionConfig) -> Pipeline:
         raise ConfigurationError(f"cannot load the model {config.model!r}: {error}") from error
     if getattr(pipeline, "safety_checker", None) is not None:
         pipeline.safety_checker = None
+    # Pipelines would turn such an autoencoder to float32 and back around every picture, under the
+    # feet of the pictures beside it.
+    if config.dtype == "float16" and pipeline.vae.config.get("force_upcast"):
+        pipeline.vae.to(torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -1,9 +1,9 @@
 """One generation: one call of an unmodified diffusers pipeline, watched and steered at every step.
 
-Every diffusers pipeline calls `scheduler.step` once per denoising step, whatever its family. So
-each generation gets its own deep copy of the scheduler (0.1 ms), with that one method wrapped:
-there the job's flag is read, the call is counted, and steering edits the model output before the
-real step.
+Each generation has a shallow copy of the pipeline, with a deep copy of the scheduler (0.1 ms) and
+with its models wrapped, so that their calls can run together with those of other generations.
+Every diffusers pipeline calls `scheduler.step` once per denoising step, whatever its family: there
+steering edits the model output before the real step.
 No state carries over from one generation to the next.
 """
 
@@ -11,8 +11,8 @@ import copy
 import functools
 import inspect
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,10 @@ import torch
 from deployments import pictures
 from deployments.contracts import Generation, GenerationRequest, Picture
 from deployments.diffusion.config import Steering
-from deployments.diffusion.denoiser import Overheard, denoiser_of
+from deployments.diffusion.denoiser import Denoiser, denoiser_name
+from deployments.diffusion.engine.calls import Ask, AskingDecoder, Call
+from deployments.diffusion.engine.schedule import Order
+from deployments.diffusion.history import forget_history
 from deployments.diffusion.prediction import Scheduler, affine, check_steerable
 from deployments.diffusion.steering import (
     ConceptSteerer,
@@ -33,12 +36,41 @@ from deployments.diffusion.steering import (
     Turning,
 )
 from deployments.diffusion.text import Pipeline, Text, TextReader
+from deployments.diffusion.watch import Flag, Watcher
 from deployments.errors import ConfigurationError, RequestError, StageFailed
-from deployments.worker import Job
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A generation whose picture is not encoded yet; `pixels` is (H, W, 3) float in [0, 1]."""
+
+    request: GenerationRequest
+    pixels: np.ndarray
+    steps: int
+    row_steps: int
+    turned_at_step: int | None
+    score_before: float | None
+    prompt_tokens: int
+    latent_positions: int
+    ms: float
+
+    def developed(self) -> Generation:
+        """The generation. Raises StageFailed if the pixels are no picture."""
+        return Generation(
+            picture=_picture(self.pixels, self.request),
+            seed=self.request.seed,
+            steps=self.steps,
+            row_steps=self.row_steps,
+            turned_at_step=self.turned_at_step,
+            score_before=self.score_before,
+            prompt_tokens=self.prompt_tokens,
+            latent_positions=self.latent_positions,
+            ms=self.ms,
+        )
 
 
 class Sampler:
-    """A pipeline and its steerers. One generation at a time, always on the same thread.
+    """A pipeline and its steerers. All generations on one thread; many may be under way at once.
 
     Args:
         pipeline: any text-to-image pipeline with a scheduler.
@@ -67,45 +99,92 @@ class Sampler:
         if steering is not None:
             self._check_steering(steering)
 
-    def sample(self, request: GenerationRequest, job: Job) -> Generation:
-        """Denoises one picture. The same request gives the same picture, whatever ran before.
+    @property
+    def own_side(self) -> int:
+        """Width and height in pixels of the pictures that the model was made for."""
+        latent = getattr(self._pipeline, "default_sample_size", None)
+        if latent is None:
+            denoiser = getattr(self._pipeline, denoiser_name(self._pipeline) or "", None)
+            latent = getattr(getattr(denoiser, "config", None), "sample_size", None) or 64
+        return latent * getattr(self._pipeline, "vae_scale_factor", 8)
+
+    def sample(self, request: GenerationRequest) -> Generation:
+        """Denoises one picture alone. Raises as `draw` does, and StageFailed for a broken one."""
+        return self.draw(request, Call.run).developed()
+
+    def order(self, request: GenerationRequest) -> Order:
+        """What the engine's schedule needs to know."""
+        guided = self._guided(request)
+        branch = request.steer and self._steering is not None and self._steering.concept is not None
+        return Order(
+            lane=(request.width, request.height),
+            rows=1 + guided + branch,
+            steps=request.steps,
+            settings=(request.guidance_scale, request.steps, request.steer),
+        )
+
+    def draw(self, request: GenerationRequest, ask: Ask) -> Drawing:
+        """Denoises one picture. The same request gives the same picture, whatever else is drawn.
 
         Args:
             request: what to draw.
-            job: its flag is read and its calls are counted at every denoiser call.
+            ask: has a model call run; may raise Cancelled, and then the generation ends there.
 
         Raises:
-            Cancelled: the job was called off; the denoiser ran at most once more.
+            Cancelled: raised by `ask`.
             RequestError: the prompt is too long, or the model cannot make what is asked.
-            StageFailed: steering is asked for and not configured, or the picture is broken.
+            StageFailed: steering is asked for and not configured.
         """
         started = time.perf_counter()
         self._check_size(request)
         prompts = self.text.windows(request.prompt)
         negatives = self.text.windows(request.negative_prompt, "negative_prompt")
         text, arguments = self._text_arguments(request, prompts, negatives)
-        overheard = Overheard(denoiser_of(self._pipeline)) if request.steer else None
-        step = _Step(job, self._turning(request, text, overheard), overheard)
-        with self._watched(step), overheard.listening() if overheard else _nothing():
-            images = self._pipeline(
-                **arguments,
-                num_inference_steps=request.steps,
-                height=request.height,
-                width=request.width,
-                # On the CPU the same seed gives the same noise for every device.
-                generator=torch.Generator("cpu").manual_seed(request.seed),
-                output_type="np",
-            ).images
-        return Generation(
-            picture=_picture(images[0], request),
-            seed=request.seed,
+        pipeline, denoiser = self._own_pipeline(request, ask)
+        step = self._step(request, text, denoiser, ask)
+        pipeline.scheduler.step = step.wrapped(pipeline.scheduler)
+        images = pipeline(
+            **arguments,
+            num_inference_steps=request.steps,
+            height=request.height,
+            width=request.width,
+            # On the CPU the same seed gives the same noise for every device.
+            generator=torch.Generator("cpu").manual_seed(request.seed),
+            output_type="np",
+        ).images
+        return Drawing(
+            request=request,
+            pixels=images[0],
             steps=step.calls,
+            row_steps=denoiser.rows if denoiser else step.calls,
             turned_at_step=step.turning.turned_at if step.turning else None,
             score_before=step.turning.score_before if step.turning else None,
             prompt_tokens=self.text.tokens(request.prompt),
             latent_positions=step.latent_positions,
             ms=(time.perf_counter() - started) * 1000,
         )
+
+    def _own_pipeline(
+        self, request: GenerationRequest, ask: Ask
+    ) -> tuple[Pipeline, Denoiser | None]:
+        """The pipeline for one generation, and its denoiser where it is one that we know."""
+        lane = (request.width, request.height)
+        pipeline = copy.copy(self._pipeline)
+        own: dict[str, Any] = {"scheduler": copy.deepcopy(self._scheduler)}
+        name, denoiser = denoiser_name(pipeline), None
+        if name is not None:
+            denoiser = own[name] = Denoiser(getattr(pipeline, name), ask, lane)
+        if getattr(pipeline, "vae", None) is not None:
+            own["vae"] = AskingDecoder(pipeline.vae, ask, lane)
+        for name, part in own.items():
+            object.__setattr__(pipeline, name, part)  # the pipeline's own would note the class
+        return pipeline, denoiser
+
+    def _guided(self, request: GenerationRequest) -> bool:
+        """Whether each step reads the negative prompt too."""
+        if "true_cfg_scale" in self._accepted:
+            return bool(request.negative_prompt.strip())
+        return request.guidance_scale > 1
 
     def _text_arguments(
         self, request: GenerationRequest, prompts: list[str], negatives: list[str]
@@ -122,12 +201,11 @@ class Sampler:
         arguments: dict[str, Any] = {"guidance_scale": request.guidance_scale}
         if distilled:
             arguments["true_cfg_scale"] = self._true_cfg_scale if against else 1.0
-        guided = against if distilled else request.guidance_scale > 1
         if self.text.encodes:
             total = max(len(prompts), len(negatives))
             text = self.text.encode(prompts, total)
             arguments |= {"prompt_embeds": text.embeds, "pooled_prompt_embeds": text.pooled}
-            if guided:
+            if self._guided(request):
                 away = self.text.encode(negatives, total, negative=True)
                 arguments |= {
                     "negative_prompt_embeds": away.embeds,
@@ -140,31 +218,46 @@ class Sampler:
                 arguments["negative_prompt"] = request.negative_prompt
         return text, {name: arguments[name] for name in arguments if name in self._accepted}
 
-    def _turning(
-        self, request: GenerationRequest, text: Text | None, overheard: Overheard | None
-    ) -> Turning | None:
-        """The request's steerers: the concept branch first, then the head."""
-        if overheard is None:
-            return None
-        if self._steering is None or text is None:
+    def _step(
+        self, request: GenerationRequest, text: Text | None, denoiser: Denoiser | None, ask: Ask
+    ) -> "_Step":
+        """What happens around each step of this request: nothing, a watch, or steering."""
+        if not request.steer and request.watch is None:
+            return _Step(denoiser, ask)
+        if self._steering is None or text is None or denoiser is None:
             raise StageFailed("diffusion", "steering is asked for and not configured")
+        turn = functools.partial(self._turning, request.prompt, text, denoiser)
+        if request.steer:
+            return _Step(denoiser, ask, turning=turn(request.category, request.strength))
+        assert request.watch is not None
+        if self._head is None:
+            raise StageFailed("diffusion", "a watch is asked for and there is no head")
+        watcher = Watcher(self._head, text.mean, request.watch)
+        strength = request.watch.strength
+        return _Step(denoiser, ask, watcher, lambda flag: turn(flag.category, strength))
+
+    def _turning(
+        self, prompt: str, text: Text, denoiser: Denoiser, category: str | None, strength: float
+    ) -> Turning:
+        """The request's steerers: the concept branch first, then the head."""
+        assert self._steering is not None
         head, concept = self._steering.head, self._steering.concept
-        reader = HarmReader(self._head, text.mean, request.category) if self._head else None
+        reader = HarmReader(self._head, text.mean, category) if self._head else None
         steerers: list[Steerer] = []
         if concept is not None:
-            words = concept.concepts.get(request.category or "", concept.fallback)
-            shown = self._with_concept(request.prompt, words)
+            words = concept.concepts.get(category or "", concept.fallback)
             steerers.append(
                 ConceptSteerer(
-                    functools.partial(overheard.asked_again, shown),
+                    denoiser,
+                    self._with_concept(prompt, words),
                     concept,
-                    request.strength,
+                    strength,
                     reader if head and head.gates else None,
                     head.target if head else 0.0,
                 )
             )
         if head is not None and reader is not None:
-            steerers.append(HeadSteerer(reader, head, request.strength))
+            steerers.append(HeadSteerer(reader, head, strength))
         return Turning(tuple(steerers), reader)
 
     def _with_concept(self, prompt: str, words: str) -> Text:
@@ -174,17 +267,6 @@ class Sampler:
         except RequestError:
             windows = [*self.text.windows(prompt), words]
         return self.text.encode(windows, len(windows))
-
-    @contextmanager
-    def _watched(self, step: "_Step") -> Iterator[None]:
-        """The pipeline with a scheduler of its own, whose steps are watched, within the block."""
-        scheduler = copy.deepcopy(self._scheduler)
-        scheduler.step = step.wrapped(scheduler)
-        self._pipeline.scheduler = scheduler
-        try:
-            yield
-        finally:
-            self._pipeline.scheduler = self._scheduler
 
     def _check_steering(self, steering: Steering) -> None:
         if not self.text.encodes:
@@ -208,14 +290,29 @@ class Sampler:
 
 
 class _Step:
-    """What happens around each `scheduler.step` of one generation."""
+    """What happens around each `scheduler.step` of one generation.
 
-    def __init__(self, job: Job, turning: Turning | None, overheard: Overheard | None) -> None:
+    Args:
+        watcher: checks the trajectory while it is not steered.
+        turn: the steering for what the watcher flags.
+        turning: the steering, where it is on from the first step.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser | None,
+        ask: Ask,
+        watcher: Watcher | None = None,
+        turn: Callable[[Flag], Turning] | None = None,
+        turning: Turning | None = None,
+    ) -> None:
         self.turning = turning
         self.calls = 0
         self.latent_positions = 0
-        self._job = job
-        self._overheard = overheard
+        self._denoiser, self._ask = denoiser, ask
+        self._watcher, self._turn = watcher, turn
+        if turning is not None:
+            turning.prepare(0.0)
 
     def wrapped(self, scheduler: Scheduler) -> Any:
         """The scheduler's `step` with the watch before it; pipelines still see its signature."""
@@ -229,9 +326,10 @@ class _Step:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
-            self._job.called()
+            if self._denoiser is None:
+                self._ask(_pause())  # no call of this pipeline is ours: others have a turn here
             self.latent_positions = _positions(sample)
-            if self.turning is not None:
+            if self.turning is not None or self._watcher is not None:
                 moment = Moment(
                     output=model_output,
                     sample=sample,
@@ -239,17 +337,31 @@ class _Step:
                     affine=affine(scheduler, timestep),
                     progress=self.calls / len(scheduler.timesteps),
                 )
-                model_output = self.turning.turn(moment, self.calls)
-            if self._overheard is not None:
-                self._overheard.forget()
+                model_output = self._turned(moment, scheduler)
             self.calls += 1
+            if self._denoiser is not None:
+                self._denoiser.next_step()
+            if self.turning is not None:
+                self.turning.prepare(self.calls / len(scheduler.timesteps))
             return real(model_output, timestep, sample, *args, **kwargs)
 
         return step
 
+    def _turned(self, moment: Moment, scheduler: Scheduler) -> torch.Tensor:
+        if self.turning is None and self._watcher and self._turn:
+            if (flag := self._watcher.check(moment)) is None:
+                return moment.output
+            self.turning = self._turn(flag)
+        assert self.turning is not None
+        output, began = self.turning.turn(moment, self.calls)
+        if began and self.calls:
+            forget_history(scheduler)
+        return output
 
-def _nothing() -> AbstractContextManager[None]:
-    return nullcontext()
+
+def _pause() -> Call:
+    """A call of nothing, that only lets others have their turn."""
+    return Call(lambda: None, (), {}, 1)
 
 
 def _positions(latent: torch.Tensor) -> int:

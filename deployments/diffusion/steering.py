@@ -23,7 +23,9 @@ from typing import Protocol
 import torch
 
 from deployments.diffusion.config import ConceptSteering, HeadSteering
+from deployments.diffusion.denoiser import Denoiser
 from deployments.diffusion.prediction import Affine
+from deployments.diffusion.text import Text
 
 Margin = Callable[[torch.Tensor], torch.Tensor]
 
@@ -75,6 +77,10 @@ class Moment:
 
 class Steerer(Protocol):
     """Edits model outputs of one request."""
+
+    def prepare(self, progress: float) -> None:
+        """Told before each denoiser call how far the schedule is, in [0, 1)."""
+        ...
 
     def edit(self, moment: Moment) -> torch.Tensor | None:
         """The output to use instead, or None where nothing needs turning."""
@@ -206,6 +212,9 @@ class HeadSteerer:
         self._config = config
         self._strength = strength
 
+    def prepare(self, progress: float) -> None:
+        pass
+
     def edit(self, moment: Moment) -> torch.Tensor | None:
         if not self._config.holds(moment.progress):
             return None
@@ -220,41 +229,44 @@ class HeadSteerer:
         return moment.affine.moved(moment.output, shift) if shift.any() else None
 
 
-class Branch(Protocol):
-    """The denoiser asked once more: its answers to (prompt, prompt plus concept), of this call."""
-
-    def __call__(self) -> tuple[torch.Tensor, torch.Tensor]: ...
-
-
 class ConceptSteerer:
     """Leaves the direction of the flagged concept, within its window, while the gate says so.
 
     Args:
-        branch: one more denoiser row, without guidance.
+        denoiser: of this request; has one more row a call while this steers.
+        shown: prompt and concept, the row's text.
         gate: the score above which to steer is asked of this reader; None steers all the time.
         target: that score.
     """
 
     def __init__(
         self,
-        branch: Branch,
+        denoiser: Denoiser,
+        shown: Text,
         config: ConceptSteering,
         strength: float,
         gate: HarmReader | None,
         target: float = 0.0,
     ) -> None:
-        self._branch = branch
+        self._denoiser, self._shown = denoiser, shown
         self._config = config
         self._strength = strength
         self._gate = gate
         self._target = target
+        self._open = True
+
+    def prepare(self, progress: float) -> None:
+        # The gate lags by one step: the row has to be asked for before its score is known.
+        wanted = self._open and self._config.holds(progress)
+        self._denoiser.branch = self._shown if wanted else None
 
     def edit(self, moment: Moment) -> torch.Tensor | None:
         if not self._config.holds(moment.progress):
             return None
-        if self._gate is not None and self._gate.score(moment) <= self._target:
+        self._open = self._gate is None or self._gate.score(moment) > self._target
+        if not self._open or self._denoiser.branch is None:
             return None
-        prompt, concept = self._branch()
+        prompt, concept = self._denoiser.answers()
         change = away_from_concept(
             prompt,
             concept,
@@ -277,15 +289,28 @@ class Turning:
         self.score_before: float | None = None
         self._steerers = steerers
         self._reader = reader
+        self._acting: set[int] = set()
 
-    def turn(self, moment: Moment, call: int) -> torch.Tensor:
-        """The model output after all steerers, each seeing the edits of those before."""
+    def prepare(self, progress: float) -> None:
+        """Before each denoiser call; `progress` as in Moment."""
         for steerer in self._steerers:
+            steerer.prepare(progress)
+
+    def turn(self, moment: Moment, call: int) -> tuple[torch.Tensor, bool]:
+        """The model output after all steerers, each seeing the edits of those before.
+
+        Returns:
+            the output, and whether a steerer sets in here that did not act at the call before.
+        """
+        acting: set[int] = set()
+        for place, steerer in enumerate(self._steerers):
             edited = steerer.edit(moment)
             if edited is None:
                 continue
+            acting.add(place)
             if self.turned_at is None:
                 self.turned_at = call
                 self.score_before = self._reader.score(moment) if self._reader else None
             moment = replace(moment, output=edited)
-        return moment.output
+        began, self._acting = bool(acting - self._acting), acting
+        return moment.output, began

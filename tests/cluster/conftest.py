@@ -103,7 +103,7 @@ def free_port() -> int:
 
 
 def derived_config(path: Path, policy: Path, audit_log: Path) -> Path:
-    """`configs/miniature.yaml` with a port, policy and log of its own, and just one denoiser."""
+    """`configs/miniature.yaml` with a port, policy and log of its own, and one patient denoiser."""
     config = yaml.safe_load((ROOT / "configs" / "miniature.yaml").read_text(encoding="utf-8"))
     config["http_options"]["port"] = free_port()
     application = config["applications"][0]
@@ -112,6 +112,7 @@ def derived_config(path: Path, policy: Path, audit_log: Path) -> Path:
     policy.with_name("words.yaml").write_text("{}", encoding="utf-8")
     application["args"]["policy"] = str(policy)
     application["args"]["gateway"]["audit_log"] = str(audit_log)
+    application["args"]["diffusion"] |= {"max_waiting": 300, "max_backlog_seconds": 600}
     for deployment in application["deployments"]:
         if deployment["name"] in ("gateway", "diffusion"):
             deployment["autoscaling_config"]["max_replicas"] = 1

@@ -1,0 +1,320 @@
+"""The loop: plan, run, settle. One thread, one greenlet for each request, one model call a tick.
+
+A request is a program: a function that takes `ask` and asks for the model calls that it needs, as
+it goes. Its greenlet is parked in `ask` until the call has run, so a request joins at the next tick
+and leaves when its program ends. Models are not thread-safe and a thread cannot be killed: here
+only the loop runs models, and a cancelled program ends where it is parked, within a tick.
+"""
+
+import asyncio
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import torch
+from greenlet import getcurrent, greenlet
+
+from deployments.diffusion.engine.calls import Ask, Call, apart, joined
+from deployments.diffusion.engine.door import Door
+from deployments.diffusion.engine.row_cap import Clock
+from deployments.diffusion.engine.schedule import Admission, Order, Parked, Schedule
+from deployments.errors import Cancelled, Overloaded, SafelightError, StageFailed
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+Program: TypeAlias = Callable[[Ask], Result]
+
+
+@dataclass
+class Counters:
+    """What the engine has done since it started.
+
+    `rows` are those of the calls that ran; `calls_after_cancel` is the most that any request still
+    had after its caller was gone, `rows_called_off` what had been run for such requests.
+    """
+
+    calls: int = 0
+    rows: int = 0
+    completed: int = 0
+    cancelled: int = 0
+    failed: int = 0
+    refused: int = 0
+    calls_after_cancel: int = 0
+    rows_called_off: int = 0
+
+
+@dataclass
+class _Request:
+    """A request in the engine: its greenlet once it has begun, the call in which it is parked."""
+
+    program: Program[Any]
+    order: Order
+    done: Callable[[Any, BaseException | None], None]
+    thread: greenlet | None = None
+    call: Call | None = None
+    calls: int = 0
+    grad: bool = False
+
+    def resume(self, switch: Callable[..., Any], *values: Any) -> Any:
+        """Lets the program go on until it asks for a call or ends.
+
+        Programs are parked within blocks such as `no_grad` and leave them in any order; the mode
+        belongs to the thread, so each is given its own back, and the loop keeps it off.
+        """
+        torch.set_grad_enabled(self.grad)
+        try:
+            return switch(*values)
+        finally:
+            self.grad = torch.is_grad_enabled()
+            torch.set_grad_enabled(False)
+
+    @property
+    def row_steps_left(self) -> int:
+        """Rows times calls that it still means to make."""
+        return max(self.order.row_steps - self.order.rows * self.calls, 0)
+
+
+class Engine:
+    """Runs programs, and their model calls together.
+
+    Args:
+        stage: the service's name, for errors.
+        admission: which requests begin; see schedule.py.
+        cap: lane -> rows that one call may have.
+        clock: told how long calls take.
+        door: says which requests may come in.
+        stall_seconds: longest time between two calls while there is work.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        admission: Admission,
+        cap: Callable[[Any], int],
+        clock: Clock,
+        door: Door,
+        stall_seconds: float = 120.0,
+    ) -> None:
+        self.counters = Counters()
+        self._stage, self._cap, self._clock = stage, cap, clock
+        self._door, self._stall_seconds = door, stall_seconds
+        self._schedule = Schedule(admission)
+        self._requests: dict[int, _Request] = {}  # the thread's own
+        self._at_hand: dict[int, _Request] = {}  # the event loop's, from asking to answer
+        self._ids = itertools.count()
+        self._messages: deque[Callable[[], None]] = deque()
+        self._news = threading.Condition()
+        self._closing = False
+        self._progress = time.monotonic()
+        self._thread = threading.Thread(target=self._loop, name=f"{stage}-engine", daemon=True)
+        self._thread.start()
+
+    async def run(self, program: Program[Result], order: Order) -> Result:
+        """Runs a program, and calls it off when the caller is cancelled.
+
+        When this returns or raises, the engine no longer works for the program.
+
+        Raises:
+            Overloaded: the door is shut; `retry_after` says when to come back.
+            Cancelled: the engine was closed.
+            StageFailed: the program raised something outside our own errors.
+        """
+        try:
+            self._door.enter(self._waiting(), self._backlog(), order.row_steps)
+        except Overloaded:
+            self.counters.refused += 1
+            raise
+        if not self._at_hand:
+            self._progress = time.monotonic()
+        loop, number = asyncio.get_running_loop(), next(self._ids)
+        finished: asyncio.Future[Result] = loop.create_future()
+
+        def done(result: Any, error: BaseException | None) -> None:
+            loop.call_soon_threadsafe(_settle, finished, result, error)
+
+        request = self._at_hand[number] = _Request(program, order, done)
+        try:
+            self._tell(lambda: self._add(number, request))
+            # Waiting, unlike awaiting, leaves the future alone when we are cancelled.
+            await asyncio.wait({finished})
+        except asyncio.CancelledError:
+            calls = request.calls
+            with suppress(Cancelled):  # closing, the engine calls it off itself
+                self._tell(lambda: self._cancel(number, calls))
+            await _ended(finished)
+            raise
+        finally:
+            del self._at_hand[number]
+        return finished.result()
+
+    def stats(self) -> dict[str, float]:
+        """The counters, and what is at hand."""
+        return asdict(self.counters) | {
+            "jobs": len(self._at_hand),
+            "waiting": self._waiting(),
+            "pace": self._clock.pace,
+            "backlog_seconds": self._clock.seconds(self._backlog()),
+        }
+
+    def check_health(self) -> None:
+        """Raises StageFailed when the thread is dead, or there is work but no progress."""
+        if not self._thread.is_alive():
+            raise StageFailed(self._stage, "its thread has ended")
+        idle = time.monotonic() - self._progress
+        if self._at_hand and idle > self._stall_seconds:
+            raise StageFailed(self._stage, f"no progress for {idle:.0f} s")
+
+    def close(self) -> None:
+        """Calls everything off and waits for the thread to end."""
+        with self._news:
+            self._closing = True
+            self._news.notify()
+        self._thread.join()
+
+    def _waiting(self) -> int:
+        return sum(request.thread is None for request in self._at_hand.values())
+
+    def _backlog(self) -> int:
+        return sum(request.row_steps_left for request in self._at_hand.values())
+
+    def _tell(self, message: Callable[[], None]) -> None:
+        with self._news:
+            if self._closing:
+                raise Cancelled("the engine is closed")
+            self._messages.append(message)
+            self._news.notify()
+
+    # On the engine's thread alone.
+
+    def _loop(self) -> None:
+        torch.set_grad_enabled(False)
+        while not self._closing:
+            for message in self._unread(wait=not len(self._schedule)):
+                message()
+            for number in self._schedule.admit():
+                self._begin(number)
+            if planned := self._schedule.plan():
+                self._run([self._requests[number] for number in planned], planned)
+        for message in self._unread(wait=False):
+            message()
+        for number, request in list(self._requests.items()):
+            self._cancel(number, request.calls)
+
+    def _unread(self, *, wait: bool) -> list[Callable[[], None]]:
+        with self._news:
+            while wait and not self._messages and not self._closing:
+                self._news.wait()
+            messages = list(self._messages)
+            self._messages.clear()
+        return messages
+
+    def _add(self, number: int, request: _Request) -> None:
+        self._requests[number] = request
+        self._schedule.add(number, request.order)
+
+    def _begin(self, number: int) -> None:
+        request, loop = self._requests[number], getcurrent()
+        request.thread = greenlet(lambda: request.program(loop.switch))
+        self._resume(number, request.thread.switch)
+
+    def _run(self, requests: list[_Request], planned: list[int]) -> None:
+        calls = [request.call for request in requests if request.call]
+        started = time.monotonic()
+        try:
+            answers = apart(joined(calls).run(), [call.rows for call in calls])
+        except Exception:
+            logger.exception("%s: a model call of %d requests failed", self._stage, len(calls))
+            answers = [_answer(call) for call in calls]
+        rows = sum(call.rows for call in calls)
+        self.counters.calls += 1
+        self.counters.rows += rows
+        self._progress = time.monotonic()
+        for number, request, answer in zip(planned, requests, answers, strict=True):
+            assert request.thread is not None
+            request.calls += 1
+            if isinstance(answer, Exception):
+                self._resume(number, request.thread.throw, answer)
+            else:
+                self._resume(number, request.thread.switch, answer)
+        self._clock.note(rows, time.monotonic() - started)
+
+    def _resume(self, number: int, switch: Callable[..., Any], *values: Any) -> None:
+        """Lets a program go on until it asks for a call or ends."""
+        request = self._requests[number]
+        try:
+            asked = request.resume(switch, *values)
+        except SafelightError as error:
+            self._end(number, None, error)
+        except BaseException as error:  # panics of tokenizers in Rust are no Exceptions
+            # Messages of libraries may quote the prompt; the log has them, the caller has not.
+            logger.error("%s: a request failed", self._stage, exc_info=error)
+            failure = StageFailed(self._stage, f"the model raised {type(error).__name__}")
+            failure.__cause__ = error
+            self._end(number, None, failure)
+        else:
+            assert request.thread is not None
+            if request.thread.dead:
+                self._end(number, asked, None)
+            else:
+                request.call = asked
+                cap = self._cap(request.order.lane)
+                self._schedule.park(number, Parked(asked.bucket, asked.rows, cap))
+
+    def _cancel(self, number: int, calls: int) -> None:
+        """Calls a request off; it had so many calls when it was told to."""
+        if (request := self._requests.get(number)) is None:
+            return  # it ended meanwhile
+        late = request.calls - calls
+        self.counters.calls_after_cancel = max(self.counters.calls_after_cancel, late)
+        cancelled = Cancelled("the request was called off")
+        if request.thread is None:
+            self._end(number, None, cancelled)
+            return
+        # It ends where it is parked; a program that goes on all the same is not waited for.
+        with suppress(BaseException):
+            request.resume(request.thread.throw, cancelled)
+        self._end(number, None, cancelled)
+
+    def _end(self, number: int, result: Any, error: SafelightError | None) -> None:
+        request = self._requests.pop(number)
+        self._schedule.remove(number)
+        match error:
+            case None:
+                self.counters.completed += 1
+            case Cancelled():
+                self.counters.cancelled += 1
+                self.counters.rows_called_off += request.order.rows * request.calls
+            case _:
+                self.counters.failed += 1
+        request.done(result, error)
+
+
+def _answer(call: Call) -> Any:
+    """The call's own answer, or why there is none: a broken call must not take others with it."""
+    try:
+        return call.run()
+    except Exception as error:
+        return error
+
+
+def _settle(future: asyncio.Future, result: Any, error: BaseException | None) -> None:
+    if not future.done():
+        future.set_result(result) if error is None else future.set_exception(error)
+
+
+async def _ended(future: asyncio.Future) -> None:
+    """Waits until the future is done, however often the waiting task is cancelled."""
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError:
+            continue
+    if not future.cancelled():
+        future.exception()  # seen here, so that the loop does not report it as lost

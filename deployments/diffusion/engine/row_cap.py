@@ -1,0 +1,106 @@
+"""How many rows pay, and how long they take: the denoiser timed at rising sizes.
+
+Rows share the cost of reading the weights and of starting kernels. Once the device is full, more
+rows only make everybody's step longer.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from deployments.diffusion.engine.calls import Call, joined, last_row
+
+GAIN = 0.05
+"""A doubling pays while it makes a row cheaper by this share at least."""
+LARGEST = 64
+REPEATS = 3
+SMOOTHING = 0.1
+"""Weight of the newest call in the running mean of the pace."""
+
+
+@dataclass(frozen=True)
+class RowCosts:
+    """What calls of the denoiser cost.
+
+    Attributes:
+        cap: rows of the largest call that paid.
+        seconds: rows -> seconds of one call, rising, as far as it was tried.
+    """
+
+    cap: int
+    seconds: dict[int, float]
+
+    @property
+    def seconds_per_row(self) -> float:
+        """Of a full call."""
+        return self.seconds[self.cap] / self.cap
+
+    def of(self, rows: int) -> float:
+        """Seconds of one call, between and beyond the tried sizes in proportion."""
+        sizes = list(self.seconds)
+        for smaller, larger in itertools.pairwise(sizes):
+            if smaller <= rows <= larger:
+                part = (rows - smaller) / (larger - smaller)
+                return self.seconds[smaller] * (1 - part) + self.seconds[larger] * part
+        return self.seconds[sizes[-1]] * rows / sizes[-1]
+
+
+def row_costs(
+    measure: Callable[[int], float], largest: int = LARGEST, gain: float = GAIN
+) -> RowCosts:
+    """Doubles the rows until it no longer pays, or memory ends.
+
+    Args:
+        measure: rows -> seconds of one call; raises torch.OutOfMemoryError beyond the device's.
+        largest: where to stop at the latest.
+    """
+    seconds = {1: measure(1)}
+    best = 1
+    while (rows := 2 * best) <= largest:
+        try:
+            seconds[rows] = measure(rows)
+        except torch.OutOfMemoryError:
+            break
+        if seconds[rows] / rows > (1 - gain) * seconds[best] / best:
+            break
+        best = rows
+    return RowCosts(best, seconds)
+
+
+def timed(call: Call) -> Callable[[int], float]:
+    """Measures a call's last row, so many times in one; the shortest of a few, after a warm-up."""
+    row = last_row(call)
+
+    def measure(rows: int) -> float:
+        sized = joined([row] * rows)
+        return min(_seconds(sized) for _ in range(1 + REPEATS))
+
+    return measure
+
+
+class Clock:
+    """Tells how long a backlog takes: row-steps have a constant cost, times the present pace."""
+
+    def __init__(self, costs: RowCosts) -> None:
+        self._costs = costs
+        self.pace = 1.0
+
+    def note(self, rows: int, seconds: float) -> None:
+        """A call of so many rows took so long, all that went with it included."""
+        self.pace += SMOOTHING * (seconds / self._costs.of(rows) - self.pace)
+
+    def seconds(self, row_steps: int) -> float:
+        """Of so many row-steps in full calls."""
+        return row_steps * self._costs.seconds_per_row * self.pace
+
+
+def _seconds(call: Call) -> float:
+    started = time.perf_counter()
+    with torch.no_grad():
+        call.run()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
