@@ -14,6 +14,7 @@ from deployments.classifier.deployment import ClassifierDeployment
 from deployments.diffusion.config import DiffusionConfig
 from deployments.diffusion.deployment import DiffusionDeployment
 from deployments.embedded.resolve import resolve
+from deployments.errors import ConfigurationError
 from deployments.gateway.config import GatewayConfig
 from deployments.gateway.deployment import GatewayDeployment
 from deployments.guard.config import GuardConfig, ShadowConfig
@@ -43,6 +44,7 @@ def build(config: SafelightConfig) -> Application:
         ConfigurationError: a policy cannot be read or does not fit.
     """
     policy = load_policy(resolve(config.policy))
+    _check_watch(policy, config.diffusion)
     return GatewayDeployment.bind(
         config.gateway,
         policy,
@@ -51,6 +53,14 @@ def build(config: SafelightConfig) -> Application:
         DiffusionDeployment.bind(config.diffusion),
         ClassifierDeployment.bind(config.classifier, policy),
     )
+
+
+def _check_watch(policy: Policy, diffusion: DiffusionConfig) -> None:
+    if policy.output.watch and not (diffusion.steering and diffusion.steering.head):
+        raise ConfigurationError(
+            f"the policy {policy.name!r} watches trajectories, and diffusion has no steering.head "
+            "to do it with; add one, or say `watch: null` under the policy's `output`"
+        )
 
 
 def _candidate(shadow: ShadowConfig | None) -> Policy | None:

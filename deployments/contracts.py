@@ -4,15 +4,16 @@ Scores are probabilities in [0, 1] on one calibrated scale, whichever stage gave
 policy's neutral point. Times are milliseconds. Seeds are 0 to 2**32 - 1.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Action = Literal["allow", "rewrite", "steer", "block"]
 Operation = Literal["generate", "edit"]
 RewriteKind = Literal["anonymise", "soften", "ground", "diversify", "generic"]
 Score = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class Contract(BaseModel):
@@ -81,6 +82,19 @@ class PromptVerdict(Contract):
     stages: tuple[StageRecord, ...] = ()
 
 
+class Screening(Contract):
+    """What the guard's cheap stages found where they leave the decision to the language model.
+
+    It is handed back with the prompt, so that nothing is read twice. `listed` and `seen` are tables
+    of scores by category: of the word lists, and of the embedding stage for each piece that it
+    read.
+    """
+
+    stages: tuple[StageRecord, ...] = ()
+    listed: tuple[dict[str, Score], ...] = ()
+    seen: tuple[dict[str, Score], ...] = ()
+
+
 class RewriteRequest(Contract):
     """A prompt to be made safer, for `n` pictures.
 
@@ -124,11 +138,31 @@ class Rewrite(Contract):
     stages: tuple[StageRecord, ...] = ()
 
 
+class Watch(Contract):
+    """When a trajectory is checked in mid-flight, and what turns it.
+
+    `check_points` are shares of the schedule, rising; `thresholds` give the score of the
+    noise-aware head, per category, above which the trajectory is steered from there on with
+    `strength`.
+    """
+
+    check_points: Annotated[tuple[Share, ...], Field(min_length=1)]
+    thresholds: Annotated[dict[str, Score], Field(min_length=1)]
+    strength: Annotated[float, Field(gt=0.0)] = 1.0
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if list(self.check_points) != sorted(set(self.check_points)):
+            raise ValueError(f"check_points must rise, got {list(self.check_points)!r}")
+        return self
+
+
 class GenerationRequest(Contract):
     """One picture to be denoised.
 
-    `steer` switches guidance by the noise-aware harm head on from the first step; `strength` scales
-    it (0 means off, 1 is the head's own Polyak step). Width and height are pixels.
+    `watch` has it checked and turned in mid-flight. `steer` switches guidance by the noise-aware
+    harm head on from the first step; `strength` scales it (0 means off, 1 is the head's own Polyak
+    step). Width and height are pixels.
     """
 
     request_id: str
@@ -142,19 +176,21 @@ class GenerationRequest(Contract):
     steer: bool = False
     strength: Annotated[float, Field(ge=0.0)] = 0.0
     category: str | None = None
+    watch: Watch | None = None
 
 
 class Generation(Contract):
     """One finished, not yet checked picture. It may leave only through the walk.
 
-    `steps` counts denoiser calls really made; `turned_at_step` is the first steered step or None;
-    `score_before` is the head's score when steering set in; `usage` counts are in tokens and latent
-    positions.
+    `steps` counts denoiser calls really made, `row_steps` their rows; `turned_at_step` is the first
+    steered step or None; `score_before` is the head's score when steering set in; `usage` counts
+    are in tokens and latent positions.
     """
 
     picture: Picture
     seed: Seed
     steps: Annotated[int, Field(ge=0)]
+    row_steps: Annotated[int, Field(ge=0)] = 0
     turned_at_step: int | None = None
     score_before: Score | None = None
     prompt_tokens: Annotated[int, Field(ge=0)] = 0

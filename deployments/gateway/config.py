@@ -59,6 +59,9 @@ class GatewayConfig(BaseModel):
     moderation_concurrency: int = Field(
         4, ge=1, description="inputs of one moderation request that are judged at the same time"
     )
+    head_starts: bool = Field(
+        True, description="denoising may begin while a language model decides about the prompt"
+    )
     audit_log: str = Field(
         DEFAULT_PATH, min_length=1, description="file that keeps a line for each decision"
     )

@@ -41,6 +41,7 @@ class GatewayDeployment:
             RemoteRewriter(rewriter),
             RemoteDiffusion(diffusion),
             RemoteClassifier(classifier),
+            head_starts=config.head_starts,
         )
         self._audit = AuditLog(ROOT / config.audit_log, policy.audit.keep_prompts)
 

@@ -21,8 +21,10 @@ from deployments.contracts import (
     StageRecord,
     Try,
     TryVerdict,
+    Version,
 )
 from deployments.errors import ContentBlocked, StageFailed
+from deployments.gateway.head_start import HeadStart
 from deployments.gateway.prompt_side import Admission, PromptSide
 from deployments.gateway.services import Asker, Classifier, Diffusion, Guard, Rewriter, elapsed
 from deployments.policy import Policy
@@ -94,8 +96,12 @@ class Walk:
         rewriter: Rewriter,
         diffusion: Diffusion,
         classifier: Classifier,
+        *,
+        head_starts: bool = True,
     ) -> None:
+        """`head_starts`: denoising may begin while a language model still decides."""
         self.policy = policy
+        self._head_starts = head_starts
         self._ask = Asker(policy.deadlines)
         self._prompt_side = PromptSide(policy, guard, rewriter, self._ask)
         self._diffusion = diffusion
@@ -109,16 +115,20 @@ class Walk:
             Unavailable: a stage could not answer; nothing leaves.
             RequestError: a stage found the request malformed.
         """
-        admission = await self._prompt_side.admit(
-            GuardRequest(prompt=job.prompt, negative_prompt=job.negative_prompt, loosen=job.loosen),
-            rewrite=job.rewrite,
-            n=job.n,
-            seed=job.seed,
-            trace=trace,
+        head_start = HeadStart(
+            lambda versions: [
+                _order(job, i, version, self.policy) for i, version in enumerate(versions)
+            ],
+            self._diffusion.generate,
         )
-        if admission.action == "block":
-            raise self._blocked(admission.verdict)
-        drawn = await self._draw_all(job, admission, trace)
+        try:
+            admission = await self._admitted(job, trace, head_start)
+            drawn = await self._draw_all(job, admission, trace, head_start)
+        finally:
+            head_start.drop()
+            if head_start.wasted:
+                why = "begun while the guard decided, from a prompt that was not admitted"
+                trace.stage(StageRecord(stage="diffusion", action="dropped", why=why))
         released = tuple(picture for picture, _ in drawn if picture is not None)
         if not released:
             raise self._refused(job.n, trace)
@@ -129,6 +139,21 @@ class Walk:
             prompt_tokens=max(generation.prompt_tokens for _, generation in drawn),
             latent_positions=sum(generation.latent_positions for _, generation in drawn),
         )
+
+    async def _admitted(self, job: ImageJob, trace: Trace, head_start: HeadStart) -> Admission:
+        """The prompt side's admission; what was begun for another one is called off."""
+        admission = await self._prompt_side.admit(
+            GuardRequest(prompt=job.prompt, negative_prompt=job.negative_prompt, loosen=job.loosen),
+            rewrite=job.rewrite,
+            n=job.n,
+            seed=job.seed,
+            trace=trace,
+            head_start=head_start if self._head_starts else None,
+        )
+        if admission.action == "block":
+            raise self._blocked(admission.verdict)
+        head_start.keep(() if admission.steer else admission.versions)
+        return admission
 
     async def moderate(self, prompt: str, trace: Trace) -> PromptVerdict:
         """The guard's verdict alone. Raises Unavailable when there is none."""
@@ -150,12 +175,12 @@ class Walk:
     # The picture side: diffusion, then the classifier; flagged pictures go round again, steered.
 
     async def _draw_all(
-        self, job: ImageJob, admission: Admission, trace: Trace
+        self, job: ImageJob, admission: Admission, trace: Trace, head_start: HeadStart
     ) -> list[tuple[Released | None, Generation]]:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._draw(job, index, admission, trace))
+                    group.create_task(self._draw(job, index, admission, trace, head_start))
                     for index in range(job.n)
                 ]
         except ExceptionGroup as failures:
@@ -164,11 +189,17 @@ class Walk:
         return [task.result() for task in tasks]
 
     async def _draw(
-        self, job: ImageJob, index: int, admission: Admission, trace: Trace
+        self,
+        job: ImageJob,
+        index: int,
+        admission: Admission,
+        trace: Trace,
+        head_start: HeadStart,
     ) -> tuple[Released | None, Generation]:
         category: str | None = admission.verdict.category if admission.steer else None
         for strength in self._strengths(admission.steer):
-            generation = await self._generate(job, index, admission, strength, category, trace)
+            order = _order(job, index, admission.versions[index], self.policy, strength, category)
+            generation = await self._generate(order, trace, head_start)
             verdict = await self._judge_picture(job, generation.picture, trace)
             trace.tried(_attempt(index, strength, generation, verdict))
             if not verdict.flagged:
@@ -183,34 +214,17 @@ class Walk:
         return (first, *(s for s in self.policy.output.strengths if s > first))
 
     async def _generate(
-        self,
-        job: ImageJob,
-        index: int,
-        admission: Admission,
-        strength: float,
-        category: str | None,
-        trace: Trace,
+        self, order: GenerationRequest, trace: Trace, head_start: HeadStart
     ) -> Generation:
-        order = GenerationRequest(
-            request_id=job.request_id,
-            prompt=admission.versions[index].prompt,
-            negative_prompt=job.negative_prompt,
-            seed=(job.seed + index) % 2**32,
-            steps=job.steps,
-            guidance_scale=job.guidance_scale,
-            width=job.width,
-            height=job.height,
-            steer=strength > 0,
-            strength=strength,
-            category=category,
-        )
         started = time.perf_counter()
-        generation = await self._ask("diffusion", self._diffusion.generate(order), trace)
+        begun = head_start.take(order)
+        generation = await self._ask("diffusion", begun or self._diffusion.generate(order), trace)
         trace.stage(
             StageRecord(
                 stage="diffusion",
                 action="steer" if order.steer else "generate",
-                category=category,
+                category=order.category,
+                why="begun while the guard decided" if begun else "",
                 ms=elapsed(started),
             )
         )
@@ -255,6 +269,31 @@ class Walk:
             "output",
             categories,
         )
+
+
+def _order(
+    job: ImageJob,
+    index: int,
+    version: Version,
+    policy: Policy,
+    strength: float = 0.0,
+    category: str | None = None,
+) -> GenerationRequest:
+    """One try at one picture, steered where `strength` is above 0."""
+    return GenerationRequest(
+        request_id=job.request_id,
+        prompt=version.prompt,
+        negative_prompt=job.negative_prompt,
+        seed=(job.seed + index) % 2**32,
+        steps=job.steps,
+        guidance_scale=job.guidance_scale,
+        width=job.width,
+        height=job.height,
+        steer=strength > 0,
+        strength=strength,
+        category=category,
+        watch=None if strength else policy.output.watch,
+    )
 
 
 def _attempt(index: int, strength: float, generation: Generation, verdict: PictureVerdict) -> Try:

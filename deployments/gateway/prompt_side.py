@@ -5,7 +5,8 @@ outcome is taken: without what merely improves the prompt, then a block.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from deployments.contracts import (
     Action,
@@ -18,6 +19,7 @@ from deployments.contracts import (
     RewriteRequest,
     Version,
 )
+from deployments.gateway.head_start import HeadStart
 from deployments.gateway.services import Asker, Guard, Rewriter
 from deployments.policy import Policy
 from deployments.telemetry.trace import Trace
@@ -53,18 +55,52 @@ class PromptSide:
     def __init__(self, policy: Policy, guard: Guard, rewriter: Rewriter, ask: Asker) -> None:
         self._policy, self._guard, self._rewriter, self._ask = policy, guard, rewriter, ask
 
-    async def judge(self, request: GuardRequest, trace: Trace) -> PromptVerdict:
-        """The guard's verdict. Raises Unavailable when there is none."""
-        verdict = await self._ask("guard", self._guard.judge(request), trace)
+    async def judge(
+        self, request: GuardRequest, trace: Trace, undecided: Callable[[], None] | None = None
+    ) -> PromptVerdict:
+        """The guard's verdict. Raises Unavailable when there is none.
+
+        Args:
+            undecided: called when the rules let the prompt pass and the language model is asked.
+        """
+        verdict = await self._ask("guard", self._judged(request, undecided), trace)
         trace.stages(verdict.stages)
         trace.policy = verdict.policy
         return verdict
 
+    async def _judged(
+        self, request: GuardRequest, undecided: Callable[[], None] | None
+    ) -> PromptVerdict:
+        found = await self._guard.screen(request)
+        if isinstance(found, PromptVerdict):
+            return found
+        if undecided:
+            undecided()
+        return await self._guard.decide(request, found)
+
     async def admit(
-        self, request: GuardRequest, *, rewrite: bool, n: int, seed: int, trace: Trace
+        self,
+        request: GuardRequest,
+        *,
+        rewrite: bool,
+        n: int,
+        seed: int,
+        trace: Trace,
+        head_start: HeadStart | None = None,
     ) -> Admission:
-        """The decision on a prompt for `n` pictures. Raises Unavailable when there is none."""
-        verdict = await self.judge(request, trace)
+        """The decision on a prompt for `n` pictures. Raises Unavailable when there is none.
+
+        Args:
+            head_start: told what will probably be drawn while a language model still decides.
+        """
+
+        def undecided() -> None:
+            if head_start:
+                head_start.prepare(self._likely(request, rewrite, n, seed))
+
+        verdict = await self.judge(request, trace, undecided)
+        if head_start:
+            head_start.settled()
         asked = (Version(prompt=request.prompt),) * n
         blocked = Admission(action="block", versions=asked, verdict=verdict)
         due = {verdict.rewrite} & HARM if verdict.action == "rewrite" else set()
@@ -91,7 +127,7 @@ class PromptSide:
                     continue  # what was taken out has come back
             elif all(version.prompt == request.prompt for version in versions):
                 return kept
-            again = await self._judge_all(versions, request, trace)
+            again = await self._judge_all(versions, request, trace, head_start)
             if all(_passes(verdict, versions) for verdict in again):
                 return Admission(
                     action="rewrite",
@@ -100,6 +136,25 @@ class PromptSide:
                     verdict=verdict,
                 )
         return blocked
+
+    async def _likely(
+        self, request: GuardRequest, rewrite: bool, n: int, seed: int
+    ) -> Sequence[Version]:
+        """The versions of a prompt that is allowed, as the rewriters without a model leave it."""
+        verdict_free = [
+            kind
+            for kind, wanted in (
+                ("anonymise", self._policy.manipulations.anonymise),
+                ("diversify", rewrite and self._policy.manipulations.diversify is not None),
+            )
+            if wanted
+        ]
+        if not verdict_free:
+            return (Version(prompt=request.prompt),) * n
+        order = RewriteRequest.model_validate(
+            {"prompt": request.prompt, "kinds": verdict_free, "n": n, "seed": seed}
+        )
+        return (await self._rewriter.rewrite(order)).pictures
 
     def _kinds(
         self, request: GuardRequest, verdict: PromptVerdict, rewrite: bool
@@ -140,15 +195,22 @@ class PromptSide:
         return rewritten
 
     async def _judge_all(
-        self, versions: Sequence[Version], request: GuardRequest, trace: Trace
+        self,
+        versions: Sequence[Version],
+        request: GuardRequest,
+        trace: Trace,
+        head_start: HeadStart | None,
     ) -> list[PromptVerdict]:
         """Verdicts on every prompt that is not the user's own, each asked once."""
+        if head_start:
+            head_start.keep(versions)
+        undecided = partial(head_start.begin, versions) if head_start else None
         prompts = dict.fromkeys(v.prompt for v in versions if v.prompt != request.prompt)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(
-                        self.judge(request.model_copy(update={"prompt": prompt}), trace)
+                        self.judge(request.model_copy(update={"prompt": prompt}), trace, undecided)
                     )
                     for prompt in prompts
                 ]

@@ -19,11 +19,12 @@ from deployments.contracts import (
     PromptVerdict,
     Rewrite,
     RewriteRequest,
+    Screening,
 )
 from deployments.errors import Overloaded, SafelightError, StageFailed
 
 
-async def call(handle: DeploymentHandle, stage: str, method: str, request: Any) -> Any:
+async def call(handle: DeploymentHandle, stage: str, method: str, *request: Any) -> Any:
     """Asks one method of a deployment and waits for the answer.
 
     Raises:
@@ -31,7 +32,7 @@ async def call(handle: DeploymentHandle, stage: str, method: str, request: Any) 
         Overloaded: the deployment's queue is full.
         StageFailed: the replica died, cannot be reached, or raised anything else.
     """
-    response = getattr(handle, method).remote(request)
+    response = getattr(handle, method).remote(*request)
     try:
         return await response
     except BackPressureError as error:
@@ -53,8 +54,11 @@ class RemoteGuard:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._handle = handle
 
-    async def judge(self, request: GuardRequest) -> PromptVerdict:
-        return await call(self._handle, "guard", "judge", request)
+    async def screen(self, request: GuardRequest) -> PromptVerdict | Screening:
+        return await call(self._handle, "guard", "screen", request)
+
+    async def decide(self, request: GuardRequest, screening: Screening) -> PromptVerdict:
+        return await call(self._handle, "guard", "decide", request, screening)
 
 
 class RemoteRewriter:

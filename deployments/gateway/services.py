@@ -14,6 +14,7 @@ from deployments.contracts import (
     PromptVerdict,
     Rewrite,
     RewriteRequest,
+    Screening,
     StageRecord,
 )
 from deployments.errors import Cancelled, SafelightError, StageFailed, StageTimeout, Unavailable
@@ -25,7 +26,9 @@ Stage = Literal["guard", "rewriter", "diffusion", "classifier"]
 
 
 class Guard(Protocol):
-    async def judge(self, request: GuardRequest) -> PromptVerdict: ...
+    async def screen(self, request: GuardRequest) -> PromptVerdict | Screening: ...
+
+    async def decide(self, request: GuardRequest, screening: Screening) -> PromptVerdict: ...
 
 
 class Rewriter(Protocol):

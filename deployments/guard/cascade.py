@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from deployments.contracts import GuardRequest, PromptVerdict, StageRecord
+from deployments.contracts import GuardRequest, PromptVerdict, Screening, StageRecord
 from deployments.guard.blocklist import Blocklist, Hits
 from deployments.guard.decision import UNKNOWN, UNKNOWN_WHY, Decision, decide
 from deployments.guard.llm_stage import LLMStage
@@ -50,6 +50,11 @@ class Cascade:
         Raises:
             Unavailable: the model cannot answer; there is no verdict then.
         """
+        found = await self.screen(request)
+        return found if isinstance(found, PromptVerdict) else await self.decide(request, found)
+
+    async def screen(self, request: GuardRequest) -> PromptVerdict | Screening:
+        """The verdict where it takes no language model; else what was found on the way to it."""
         started = time.perf_counter()
         if joins_minor_and_sexual(request.prompt, request.negative_prompt):
             return self._minors_verdict(started)
@@ -68,7 +73,21 @@ class Cascade:
             seen = await self._read(request)
             if verdict := self._settled(seen, request, hits, started, records):
                 return verdict
-        return await self._ask_model(request, listed, records, seen)
+        return Screening(stages=tuple(records), listed=tuple(listed), seen=tuple(seen))
+
+    async def decide(self, request: GuardRequest, screening: Screening) -> PromptVerdict:
+        """The verdict of the language model on what was screened.
+
+        Raises:
+            Unavailable: the model cannot answer; there is no verdict then.
+        """
+        started = time.perf_counter()
+        answers = await self._llm.score(_questions(request))
+        tables = mixed(answers, screening.seen, self._policy)
+        decision = self._decide([*screening.listed, *tables], request)
+        by_list = any(decision.category in table for table in screening.listed)
+        stage = "blocklist" if by_list else "llm"
+        return self._verdict(decision, stage, started, screening.stages)
 
     async def judge_by_embedding(self, request: GuardRequest) -> PromptVerdict | None:
         """What the embedding stage decides alone, without the rules before it; None: nothing."""
@@ -77,7 +96,7 @@ class Cascade:
 
     async def judge_by_model(self, request: GuardRequest) -> PromptVerdict:
         """The verdict of the language model alone, without the rules before it."""
-        return await self._ask_model(request, [], [], [])
+        return await self.decide(request, Screening())
 
     async def _read(self, request: GuardRequest) -> Tables:
         if self._cnn is None:
@@ -124,19 +143,6 @@ class Cascade:
     def _blocking(self, acting: Sequence[str]) -> list[str]:
         # What may be rewritten instead must not be blocked by a reader that sees harm, not kinds.
         return [name for name in acting if self._policy.categories[name].action == "block"]
-
-    async def _ask_model(
-        self,
-        request: GuardRequest,
-        listed: Tables,
-        records: Sequence[StageRecord],
-        seen: Tables,
-    ) -> PromptVerdict:
-        started = time.perf_counter()
-        tables = mixed(await self._llm.score(_questions(request)), seen, self._policy)
-        decision = self._decide([*listed, *tables], request)
-        by_list = any(decision.category in table for table in listed)
-        return self._verdict(decision, "blocklist" if by_list else "llm", started, records)
 
     def _decide(self, tables: Tables, request: GuardRequest) -> Decision:
         return decide(tables, self._policy, request.operation, request.loosen)

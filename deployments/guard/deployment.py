@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ray import serve
 
-from deployments.contracts import GuardRequest, PromptVerdict
+from deployments.contracts import GuardRequest, PromptVerdict, Screening
 from deployments.embedded.resolve import ROOT, resolve
 from deployments.guard.canaries import check_canaries
 from deployments.guard.config import GuardConfig
@@ -52,10 +52,16 @@ class GuardDeployment:
 
     async def judge(self, request: GuardRequest) -> PromptVerdict:
         """The verdict on a prompt. Raises Unavailable when there is none."""
-        verdict = await self._cascade.judge(request)
-        if self._shadow:
-            self._shadow.follow(request, verdict)
-        return verdict
+        return self._shadowed(request, await self._cascade.judge(request))
+
+    async def screen(self, request: GuardRequest) -> PromptVerdict | Screening:
+        """The verdict, where it takes no language model; else what `decide` needs for it."""
+        found = await self._cascade.screen(request)
+        return self._shadowed(request, found) if isinstance(found, PromptVerdict) else found
+
+    async def decide(self, request: GuardRequest, screening: Screening) -> PromptVerdict:
+        """The language model's verdict on a screened prompt. Raises Unavailable without one."""
+        return self._shadowed(request, await self._cascade.decide(request, screening))
 
     async def check_health(self) -> None:
         """Raises when the engine is dead or hangs."""
@@ -66,6 +72,11 @@ class GuardDeployment:
             shadow.close()
         if llm := getattr(self, "_llm", None):
             llm.shutdown()
+
+    def _shadowed(self, request: GuardRequest, verdict: PromptVerdict) -> PromptVerdict:
+        if self._shadow:
+            self._shadow.follow(request, verdict)
+        return verdict
 
     async def _reword(self, policy: Policy) -> None:
         """Takes over a policy with other word lists; threads, since large lists take their time."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from deployments.contracts import PolicyRef, RewriteKind, Score
+from deployments.contracts import PolicyRef, RewriteKind, Score, Watch
 
 MINORS = "sexual_minors"
 """The one category that no policy file can change: a sexual cue together with a cue of a minor."""
@@ -132,6 +132,9 @@ class OutputPolicy(Document):
         (1.0, 2.0), description="steering strength of each regeneration; its length is the tries"
     )
     steer_strength: float = Field(1.0, gt=0, description="strength for prompts answered `steer`")
+    watch: Watch | None = Field(
+        None, description="checks in mid-flight; their thresholds belong to the diffusion's head"
+    )
 
     @model_validator(mode="after")
     def _rising(self) -> Self:

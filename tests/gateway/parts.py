@@ -19,6 +19,7 @@ from deployments.contracts import (
     Rewrite,
     RewriteKind,
     RewriteRequest,
+    Screening,
     StageRecord,
     Version,
 )
@@ -66,14 +67,26 @@ GROUND = verdict("rewrite", "vague", "ground")
 
 
 class Guard:
-    """Answers from a table by prompt; unknown prompts are allowed."""
+    """Answers from a table by prompt; unknown prompts are allowed.
 
-    def __init__(self, answers: dict[str, PromptVerdict] | None = None) -> None:
-        self.answers = answers or {}
+    What is in `undecided` takes its language model, which answers once `decided` is set.
+    """
+
+    def __init__(
+        self, answers: dict[str, PromptVerdict] | None = None, undecided: Sequence[str] = ()
+    ) -> None:
+        self.answers, self.undecided = answers or {}, undecided
         self.asked: list[str] = []
+        self.decided = asyncio.Event()
 
-    async def judge(self, request: GuardRequest) -> PromptVerdict:
+    async def screen(self, request: GuardRequest) -> PromptVerdict | Screening:
         self.asked.append(request.prompt)
+        if request.prompt in self.undecided:
+            return Screening()
+        return self.answers.get(request.prompt, ALLOW)
+
+    async def decide(self, request: GuardRequest, screening: Screening) -> PromptVerdict:
+        await self.decided.wait()
         return self.answers.get(request.prompt, ALLOW)
 
 
@@ -168,7 +181,7 @@ class Slow:
             self.cancelled += 1
             raise
 
-    judge = rewrite = generate = _wait
+    judge = screen = decide = rewrite = generate = _wait
 
 
 class Broken:
@@ -180,7 +193,7 @@ class Broken:
     async def _fail(self, request: object) -> None:
         raise self.error
 
-    judge = rewrite = generate = _fail
+    judge = screen = decide = rewrite = generate = _fail
 
 
 def job(prompt: str = "a dog", n: int = 1, **changes: object) -> ImageJob:

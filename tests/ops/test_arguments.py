@@ -7,9 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from deployments.embedded.resolve import ROOT
+from deployments.errors import ConfigurationError
 from deployments.policy import load_policy
 from deployments.serve_config import read_serve_config
-from graph import SafelightConfig
+from graph import SafelightConfig, build
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
@@ -52,3 +53,18 @@ def test_misspelt_argument_is_refused(service):
     args[service]["misspelt"] = 1
     with pytest.raises(ValidationError, match="misspelt"):
         SafelightConfig.model_validate(args)
+
+
+def test_a_policy_that_watches_trajectories_needs_a_head(tmp_path):
+    policy = tmp_path / "watching.yaml"
+    policy.write_text(
+        f"extends: {ROOT / 'configs' / 'policies' / 'default.yaml'}\n"
+        "output: {watch: {check_points: [0.5], thresholds: {violence: 0.5}}}\n",
+        encoding="utf-8",
+    )
+    args = application(ROOT / "configs" / "miniature.yaml")["args"] | {"policy": str(policy)}
+    build(SafelightConfig.model_validate(args))
+    headless = copy.deepcopy(args)
+    headless["diffusion"]["steering"]["head"] = None
+    with pytest.raises(ConfigurationError, match=r"steering\.head"):
+        build(SafelightConfig.model_validate(headless))
