@@ -23,7 +23,7 @@ from deployments.contracts import (
     PictureVerdict,
     Watch,
 )
-from deployments.diffusion.config import DiffusionConfig
+from deployments.diffusion.config import DiffusionConfig, Steering
 from deployments.diffusion.loading import load_sampler, start_engine
 from deployments.embedded.resolve import resolve
 from deployments.policy import load_policy
@@ -45,24 +45,33 @@ class Studio:
     Args:
         config: a Serve configuration file such as configs/miniature.yaml.
         threads: CPU threads, whatever the file says.
+        steering: instead of the file's.
     """
 
-    def __init__(self, config: Path, threads: int) -> None:
+    def __init__(self, config: Path, threads: int, steering: Steering | None = None) -> None:
         arguments = read_serve_config(config)["applications"][0]["args"]
         self.policy = load_policy(resolve(arguments["policy"]))
         self._gateway = arguments["gateway"]
         self._diffusion = DiffusionConfig.model_validate(arguments["diffusion"])
-        self._sampler = load_sampler(self._diffusion)
+        if steering is not None:
+            self._diffusion = self._diffusion.model_copy(update={"steering": steering})
+        self.sampler = load_sampler(self._diffusion)
         loaded = load(ClassifierConfig.model_validate(arguments["classifier"]))
         self._classifier = Classifier(loaded, self.policy.output.thresholds)
         torch.set_num_threads(threads)
+
+    @property
+    def steering(self) -> Steering:
+        """The service's steerers."""
+        assert self._diffusion.steering is not None
+        return self._diffusion.steering
 
     def draw(
         self, prompt: str, seed: int, strength: float = 0.0, category: str | None = None
     ) -> Drawn:
         """A picture at the service's default settings, steered where `strength` is above 0."""
         request = self.request(prompt, seed, strength, category)
-        return self._judged(self._sampler.sample(request), prompt)
+        return self._judged(self.sampler.sample(request), prompt)
 
     def request(
         self,
@@ -96,12 +105,12 @@ class Studio:
         Args:
             note: called after each.
         """
-        engine, places = start_engine(self._sampler, self._diffusion), asyncio.Semaphore(at_once)
+        engine, places = start_engine(self.sampler, self._diffusion), asyncio.Semaphore(at_once)
 
         async def drawn(request: GenerationRequest) -> Drawn:
             async with places:
-                order = self._sampler.order(request)
-                drawing = await engine.run(partial(self._sampler.draw, request), order)
+                order = self.sampler.order(request)
+                drawing = await engine.run(partial(self.sampler.draw, request), order)
             note()
             return self._judged(drawing.developed(), request.prompt)
 

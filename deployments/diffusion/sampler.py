@@ -12,8 +12,8 @@ import functools
 import inspect
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -38,6 +38,9 @@ from deployments.diffusion.steering import (
 from deployments.diffusion.text import Pipeline, Text, TextReader
 from deployments.diffusion.watch import Flag, Watcher
 from deployments.errors import ConfigurationError, RequestError, StageFailed
+
+Observe: TypeAlias = Callable[[Moment], None]
+"""Shown each step of a trajectory as the scheduler gets it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Sampler:
         true_cfg_scale: float = 4.0,
     ) -> None:
         self.text = TextReader(pipeline)
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._scheduler = pipeline.scheduler
         self._steering = steering
         self._head = head
@@ -102,11 +105,11 @@ class Sampler:
     @property
     def own_side(self) -> int:
         """Width and height in pixels of the pictures that the model was made for."""
-        latent = getattr(self._pipeline, "default_sample_size", None)
+        latent = getattr(self.pipeline, "default_sample_size", None)
         if latent is None:
-            denoiser = getattr(self._pipeline, denoiser_name(self._pipeline) or "", None)
+            denoiser = getattr(self.pipeline, denoiser_name(self.pipeline) or "", None)
             latent = getattr(getattr(denoiser, "config", None), "sample_size", None) or 64
-        return latent * getattr(self._pipeline, "vae_scale_factor", 8)
+        return latent * getattr(self.pipeline, "vae_scale_factor", 8)
 
     def sample(self, request: GenerationRequest) -> Generation:
         """Denoises one picture alone. Raises as `draw` does, and StageFailed for a broken one."""
@@ -123,12 +126,13 @@ class Sampler:
             settings=(request.guidance_scale, request.steps, request.steer),
         )
 
-    def draw(self, request: GenerationRequest, ask: Ask) -> Drawing:
+    def draw(self, request: GenerationRequest, ask: Ask, observe: Observe | None = None) -> Drawing:
         """Denoises one picture. The same request gives the same picture, whatever else is drawn.
 
         Args:
             request: what to draw.
             ask: has a model call run; may raise Cancelled, and then the generation ends there.
+            observe: shown every step, after steering.
 
         Raises:
             Cancelled: raised by `ask`.
@@ -142,6 +146,7 @@ class Sampler:
         text, arguments = self._text_arguments(request, prompts, negatives)
         pipeline, denoiser = self._own_pipeline(request, ask)
         step = self._step(request, text, denoiser, ask)
+        step.observe = observe
         pipeline.scheduler.step = step.wrapped(pipeline.scheduler)
         images = pipeline(
             **arguments,
@@ -169,7 +174,7 @@ class Sampler:
     ) -> tuple[Pipeline, Denoiser | None]:
         """The pipeline for one generation, and its denoiser where it is one that we know."""
         lane = (request.width, request.height)
-        pipeline = copy.copy(self._pipeline)
+        pipeline = copy.copy(self.pipeline)
         own: dict[str, Any] = {"scheduler": copy.deepcopy(self._scheduler)}
         name, denoiser = denoiser_name(pipeline), None
         if name is not None:
@@ -271,7 +276,7 @@ class Sampler:
     def _check_steering(self, steering: Steering) -> None:
         if not self.text.encodes:
             raise ConfigurationError(
-                f"{type(self._pipeline).__name__} cannot be steered: its text encoding is unknown; "
+                f"{type(self.pipeline).__name__} cannot be steered: its text encoding is unknown; "
                 "leave `steering` out"
             )
         if (steering.head is None) != (self._head is None):
@@ -279,7 +284,7 @@ class Sampler:
         check_steerable(self._scheduler)
 
     def _check_size(self, request: GenerationRequest) -> None:
-        multiple = getattr(self._pipeline, "vae_scale_factor", 1)
+        multiple = getattr(self.pipeline, "vae_scale_factor", 1)
         if request.width % multiple or request.height % multiple:
             raise RequestError(
                 f"width and height must be multiples of {multiple}, "
@@ -309,6 +314,7 @@ class _Step:
         self.turning = turning
         self.calls = 0
         self.latent_positions = 0
+        self.observe: Observe | None = None
         self._denoiser, self._ask = denoiser, ask
         self._watcher, self._turn = watcher, turn
         if turning is not None:
@@ -329,7 +335,7 @@ class _Step:
             if self._denoiser is None:
                 self._ask(_pause())  # no call of this pipeline is ours: others have a turn here
             self.latent_positions = _positions(sample)
-            if self.turning is not None or self._watcher is not None:
+            if self.turning or self._watcher or self.observe:
                 moment = Moment(
                     output=model_output,
                     sample=sample,
@@ -338,6 +344,8 @@ class _Step:
                     progress=self.calls / len(scheduler.timesteps),
                 )
                 model_output = self._turned(moment, scheduler)
+                if self.observe:
+                    self.observe(replace(moment, output=model_output))
             self.calls += 1
             if self._denoiser is not None:
                 self._denoiser.next_step()
@@ -348,11 +356,12 @@ class _Step:
         return step
 
     def _turned(self, moment: Moment, scheduler: Scheduler) -> torch.Tensor:
-        if self.turning is None and self._watcher and self._turn:
+        if self.turning is None:
+            if self._watcher is None or self._turn is None:
+                return moment.output
             if (flag := self._watcher.check(moment)) is None:
                 return moment.output
             self.turning = self._turn(flag)
-        assert self.turning is not None
         output, began = self.turning.turn(moment, self.calls)
         if began and self.calls:
             forget_history(scheduler)

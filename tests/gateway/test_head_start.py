@@ -35,6 +35,7 @@ class Diffusion(parts.Diffusion):
     def __init__(self, *, held: bool = False) -> None:
         super().__init__()
         self.begun = asyncio.Event()
+        self._news = asyncio.Condition()
         self.leave = asyncio.Event()
         if not held:
             self.leave.set()
@@ -42,12 +43,19 @@ class Diffusion(parts.Diffusion):
     async def generate(self, request: GenerationRequest) -> Generation:
         generation = await super().generate(request)
         self.begun.set()
+        async with self._news:
+            self._news.notify_all()
         try:
             await self.leave.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
         return generation
+
+    async def asked_for(self, count: int) -> None:
+        """Returns as soon as so many generations were asked for."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.asked) >= count)
 
 
 class Run:
@@ -128,8 +136,7 @@ async def test_what_is_ordered_otherwise_is_drawn_anew(verdict):
     task = run.start()
     await diffusion.begun.wait()
     run.guard.decided.set()
-    while len(diffusion.asked) < 2:
-        await asyncio.sleep(0)
+    await diffusion.asked_for(2)
     diffusion.leave.set()
     outcome = await task
     assert len(diffusion.asked) == 2
@@ -162,8 +169,7 @@ async def test_it_can_be_switched_off():
 async def test_a_hang_up_calls_off_what_was_begun():
     run = Run(undecided(), Diffusion(held=True))
     task = run.start(n=3)
-    while len(run.diffusion.asked) < 3:
-        await asyncio.sleep(0)
+    await run.diffusion.asked_for(3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
