@@ -7,10 +7,10 @@ from ray import serve
 from deployments.classifier import canaries
 from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
+from deployments.classifier.worker import Job, Worker
 from deployments.contracts import PictureRequest, PictureVerdict
 from deployments.embedded.resolve import resolve
 from deployments.policy import Policy
-from deployments.worker import Job, Worker
 
 
 @serve.deployment(name="classifier")

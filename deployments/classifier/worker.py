@@ -1,8 +1,8 @@
 """One thread for a model, one bounded queue before it, and a way to call each job off.
 
-Pipelines are not thread-safe and a thread cannot be killed, so a cancelled request must raise its
+Models are not thread-safe and a thread cannot be killed, so a cancelled request must raise its
 job's flag and then wait for the thread: a slot that is free while the device still works would let
-the next request in beside it. Diffusion and classifier share this file; it knows neither.
+the next request in beside it.
 """
 
 import asyncio

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from deployments.classifier.worker import Job, Worker
 from deployments.errors import Cancelled, Overloaded, RequestError, StageFailed
-from deployments.worker import Job, Worker
 
 PATIENCE = 10.0
 """Seconds after which a test that waits for the thread has failed."""
