@@ -61,6 +61,10 @@ loadtest: install  ## a minute of users against a running service; report in run
 		--users $(USERS) --spawn-rate 1 --run-time $(DURATION)s --stop-timeout 180 \
 		--html runs/loadtest.html --only-summary
 
+.PHONY: bench
+bench: install  ## step-level batching beside its baselines (17 minutes); ends with one JSON line
+	@$(BIN)/python -m evaluation.bench
+
 .PHONY: plan
 plan: install  ## what a configuration asks of this machine: CONFIG=configs/gpu-single.yaml
 	@$(BIN)/python -m deployments.plan $(CONFIG)

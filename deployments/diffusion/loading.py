@@ -110,8 +110,9 @@ def load_pipeline(config: DiffusionConfig) -> Pipeline:
         pipeline.safety_checker = None
     # Pipelines would turn such an autoencoder to float32 and back around every picture, under the
     # feet of the pictures beside it.
-    if config.dtype == "float16" and pipeline.vae.config.get("force_upcast"):
-        pipeline.vae.to(torch.float32)
+    vae = getattr(pipeline, "vae", None)
+    if config.dtype == "float16" and vae is not None and vae.config.get("force_upcast"):
+        vae.to(torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -370,7 +370,7 @@ class _Step:
 
 def _pause() -> Call:
     """A call of nothing, that only lets others have their turn."""
-    return Call(lambda: None, (), {}, 1)
+    return Call(lambda: None, (), {}, 1, step=False)
 
 
 def _positions(latent: torch.Tensor) -> int:

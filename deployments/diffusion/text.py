@@ -8,6 +8,7 @@ tokenizer would cut off silently is refused instead.
 import inspect
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import torch
@@ -24,6 +25,8 @@ Pipeline: TypeAlias = Any
 """A diffusers pipeline; the library gives its classes no types."""
 
 MAX_WINDOWS = 4
+REMEMBERED = 64
+"""Encoded windows that are kept: the empty one, and those of prompts that are drawn again."""
 LONGEST_WINDOW = 256
 """Tokens that the T5 encoders of SD3 and FLUX read by default, whatever their tokenizer allows."""
 
@@ -76,6 +79,7 @@ class TextReader:
             if (tokenizer := getattr(pipeline, name, None)) is not None
         ]
         self._room = [_room(tokenizer) for tokenizer in self._tokenizers]
+        self._encoded = lru_cache(REMEMBERED)(self._encode)
         self._returns = next(
             (names for family, names in ENCODED.items() if isinstance(pipeline, family)), None
         )
@@ -129,7 +133,7 @@ class TextReader:
             negative: encodes an empty text as the pipeline does for a missing negative prompt.
         """
         padded = windows + [""] * (total - len(windows))
-        encoded = [self._encode(window) for window in padded]
+        encoded = [self._encoded(window) for window in padded]
         embeds = torch.cat([window["embeds"] for window in encoded], dim=1)
         pooled = [window["pooled"] for window in encoded[: len(windows)] if "pooled" in window]
         summary = torch.stack(pooled).mean(dim=0) if pooled else None

@@ -2,6 +2,8 @@ import pytest
 import torch
 
 from deployments.diffusion.config import ConceptSteering, HeadSteering, Steering, Window
+from deployments.diffusion.denoiser import Denoiser
+from deployments.diffusion.engine.calls import Call
 from deployments.diffusion.prediction import Affine
 from deployments.diffusion.steering import (
     ConceptSteerer,
@@ -17,10 +19,12 @@ from deployments.diffusion.steering import (
     polyak_step,
     shortened,
 )
+from deployments.diffusion.text import Text
 from tests.diffusion.tiny import LinearHead
 
 CLEAN = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
 PROMPT = torch.zeros(1, 16)
+SHOWN = Text(torch.ones(1, 1, 1), None, PROMPT)
 
 
 def linear(clean: torch.Tensor) -> torch.Tensor:
@@ -35,6 +39,29 @@ def moment(progress: float = 0.0, b: float = -0.8) -> Moment:
     generator = torch.Generator().manual_seed(5)
     output, sample = torch.randn(2, 1, 4, 8, 8, generator=generator)
     return Moment(output, sample, 900.0, Affine(0.6, b), progress)
+
+
+def counting() -> Denoiser:
+    """Answers the number of each row's token: the prompt's is 0, that of `SHOWN` is 1."""
+
+    def model(sample, timestep, encoder_hidden_states):
+        return (encoder_hidden_states.view(-1, 1, 1, 1).expand_as(sample),)
+
+    return Denoiser(model, Call.run, lane=None)
+
+
+def asked(denoiser: Denoiser, progress: float, steerer: ConceptSteerer) -> torch.Tensor | None:
+    """One step as the sampler makes it, with guidance; returns the steerer's edit."""
+    steerer.prepare(progress)
+    start = moment(progress)
+    denoiser(
+        start.sample.repeat(2, 1, 1, 1),
+        torch.tensor(start.timestep),
+        encoder_hidden_states=torch.tensor([7.0, 0.0]).view(2, 1, 1),
+    )
+    edited = steerer.edit(start)
+    denoiser.next_step()
+    return edited
 
 
 def reader(bias: float = 2.0, category: str | None = "violence") -> HarmReader:
@@ -136,11 +163,11 @@ def test_the_head_steerer_leaves_what_is_below_the_target():
 def test_no_steerer_acts_outside_its_window(progress):
     window = {"start": 0.25, "stop": 0.5}
     head = HeadSteerer(reader(), HeadSteering(model="x", **window), strength=1.0)
-    concept = ConceptSteerer(
-        pytest.fail, ConceptSteering(concepts={}, **window), strength=1.0, gate=None
-    )
     assert head.edit(moment(progress)) is None
-    assert concept.edit(moment(progress)) is None
+    denoiser = counting()
+    concept = ConceptSteerer(denoiser, SHOWN, ConceptSteering(concepts={}, **window), 1.0, None)
+    assert asked(denoiser, progress, concept) is None
+    assert denoiser.rows == 2
 
 
 def test_a_window_holds_its_start_and_not_its_stop():
@@ -149,31 +176,37 @@ def test_a_window_holds_its_start_and_not_its_stop():
     assert not Window(start=0.3, stop=0.3).holds(0.3)
 
 
-def test_the_concept_steerer_stops_asking_when_the_head_is_satisfied():
-    config = ConceptSteering(concepts={})
-    satisfied = ConceptSteerer(pytest.fail, config, 1.0, gate=reader(bias=-6.0), target=0.5)
-    assert satisfied.edit(moment()) is None
+def test_the_concept_steerer_stops_asking_when_the_head_is_satisfied_and_asks_again():
+    gate, denoiser = reader(bias=-6.0), counting()
+    steerer = ConceptSteerer(denoiser, SHOWN, ConceptSteering(concepts={}), 1.0, gate, target=0.5)
+    assert asked(denoiser, 0.0, steerer) is None
+    assert denoiser.rows == 3  # before the first step nobody knows the score
+    assert asked(denoiser, 0.1, steerer) is None
+    assert denoiser.rows == 5
+    gate._head.bias = 6.0
+    assert asked(denoiser, 0.2, steerer) is None  # seen now, asked for from the next step on
+    assert denoiser.rows == 7
+    assert asked(denoiser, 0.3, steerer) is not None
+    assert denoiser.rows == 10
 
 
 def test_the_concept_steerer_scales_with_strength():
-    def branch() -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.zeros(1, 4, 8, 8), torch.ones(1, 4, 8, 8)
-
     config = ConceptSteering(concepts={}, scale=3.0)
-    start = moment()
     for strength in (1.0, 2.0):
-        edited = ConceptSteerer(branch, config, strength, gate=None).edit(start)
-        assert torch.allclose(edited, start.output - 3.0 * strength)
+        denoiser = counting()
+        edited = asked(denoiser, 0.0, ConceptSteerer(denoiser, SHOWN, config, strength, gate=None))
+        assert torch.allclose(edited, moment().output - 3.0 * strength)
 
 
 def test_turning_notes_the_first_edit_and_the_score_before_it():
     config = HeadSteering(model="x", target=0.1, start=0.5)
     turning = Turning((HeadSteerer(reader(), config, strength=1.0),), reader())
     first = moment(progress=0.0)
-    assert turning.turn(first, 0) is first.output
+    output, began = turning.turn(first, 0)
+    assert (output is first.output, began) == (True, False)
     assert (turning.turned_at, turning.score_before) == (None, None)
-    turning.turn(moment(progress=0.5), 2)
-    turning.turn(moment(progress=0.75), 3)
+    assert turning.turn(moment(progress=0.5), 2)[1]
+    assert not turning.turn(moment(progress=0.75), 3)[1]
     assert turning.turned_at == 2
     assert turning.score_before == pytest.approx(reader().score(first))
 

@@ -1,5 +1,8 @@
 """Real diffusers pipelines, far too small to draw: random weights, milliseconds a step."""
 
+import copy
+
+import diffusers
 import torch
 from diffusers import (
     AutoencoderKL,
@@ -10,6 +13,7 @@ from diffusers import (
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from transformers import (
@@ -53,33 +57,37 @@ def stable_diffusion(prediction_type: str = "v_prediction") -> StableDiffusionPi
         hidden_size=WIDTH, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
     )
     encoder.use_attention_mask = True
-    unet = UNet2DConditionModel(
-        sample_size=SIZE // 2,
-        in_channels=4,
-        out_channels=4,
-        layers_per_block=1,
-        block_out_channels=(8, 8),
-        norm_num_groups=4,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=WIDTH,
-        attention_head_dim=4,
-    )
-    scheduler = DDIMScheduler(
-        prediction_type=prediction_type,
-        clip_sample=False,
-        steps_offset=1,
-        timestep_spacing="trailing",
-    )
     pipeline = StableDiffusionPipeline(
         vae=autoencoder(4),
         text_encoder=BertModel(encoder).eval(),
         tokenizer=tokenizer(),
-        unet=unet.eval(),
-        scheduler=scheduler,
+        unet=unet(WIDTH),
+        scheduler=ddim(prediction_type),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
+    )
+    return quiet(pipeline)
+
+
+def stable_diffusion_xl(prediction_type: str = "v_prediction") -> StableDiffusionXLPipeline:
+    """Two text encoders, pooled embeddings and time ids beside the text, a wide autoencoder."""
+    torch.manual_seed(0)
+    ids = 8  # channels of each of the six time ids
+    pipeline = StableDiffusionXLPipeline(
+        vae=autoencoder(4),
+        text_encoder=CLIPTextModel(clip_config()).eval(),
+        text_encoder_2=CLIPTextModelWithProjection(clip_config()).eval(),
+        tokenizer=tokenizer(),
+        tokenizer_2=tokenizer(),
+        unet=unet(
+            2 * WIDTH,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=ids,
+            projection_class_embeddings_input_dim=6 * ids + WIDTH,
+        ),
+        scheduler=ddim(prediction_type),
+        add_watermarker=False,
     )
     return quiet(pipeline)
 
@@ -140,6 +148,31 @@ def flux() -> FluxPipeline:
     return quiet(pipeline)
 
 
+def unet(text_width: int, **options) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=SIZE // 2,
+        in_channels=4,
+        out_channels=4,
+        layers_per_block=1,
+        block_out_channels=(8, 8),
+        norm_num_groups=4,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=text_width,
+        attention_head_dim=4,
+        **options,
+    ).eval()
+
+
+def ddim(prediction_type: str) -> DDIMScheduler:
+    return DDIMScheduler(
+        prediction_type=prediction_type,
+        clip_sample=False,
+        steps_offset=1,
+        timestep_spacing="trailing",
+    )
+
+
 def clip_config() -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=30522,
@@ -157,6 +190,13 @@ def clip_config() -> CLIPTextConfig:
 
 def t5_config(width: int) -> T5Config:
     return T5Config(vocab_size=30522, d_model=width, d_ff=16, d_kv=8, num_heads=2, num_layers=1)
+
+
+def with_scheduler(pipeline, family: str, options: dict):
+    """A copy of the pipeline with another scheduler; the models are the same ones."""
+    other = copy.copy(pipeline)
+    other.scheduler = getattr(diffusers, family).from_config(pipeline.scheduler.config, **options)
+    return other
 
 
 def quiet(pipeline):

@@ -7,7 +7,7 @@ in all calls that meet, and so is part of their bucket.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -27,6 +27,7 @@ class Call:
         model: takes `args` and `kwargs`; one for all requests, so that calls can meet.
         rows: length of the first axis of its batched tensors.
         lane: of the request; calls of different lanes never meet.
+        step: whether it is one of the calls whose number and cost the request's order tells.
     """
 
     model: Callable[..., Any]
@@ -34,6 +35,7 @@ class Call:
     kwargs: Mapping[str, Any]
     rows: int
     lane: Hashable = None
+    step: bool = True
 
     @cached_property
     def bucket(self) -> Hashable:
@@ -57,6 +59,7 @@ def joined(calls: Sequence[Call]) -> Call:
         _joined([call.kwargs for call in calls], rows, ""),
         sum(rows),
         calls[0].lane,
+        calls[0].step,
     )
 
 
@@ -114,7 +117,7 @@ def _signature(value: Any, rows: int, name: str) -> Iterator[Hashable]:
             yield name, len(value)
             for key in sorted(value):
                 yield from _signature(value[key], rows, key)
-        case list() | tuple():
+        case list() | tuple() if not name or all(isinstance(v, torch.Tensor) for v in value):
             yield name, len(value)
             for place, inner in enumerate(value):
                 yield from _signature(inner, rows, f"{name}{place}")
@@ -171,7 +174,8 @@ class AskingDecoder(Asking):
     def decode(self, latents: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """As the autoencoder's own, in its own dtype, which may be wider than the denoiser's."""
         args = (latents.to(self._model.dtype), *args)
-        return self._ask(call_of(self._model.decode, args, kwargs, self._lane))
+        call = call_of(self._model.decode, args, kwargs, self._lane)
+        return self._ask(replace(call, step=False))
 
 
 def call_of(

@@ -36,7 +36,7 @@ Program: TypeAlias = Callable[[Ask], Result]
 class Counters:
     """What the engine has done since it started.
 
-    `rows` are those of the calls that ran; `calls_after_cancel` is the most that any request still
+    `calls` and `rows` are the denoiser's; `calls_after_cancel` is the most that any request still
     had after its caller was gone, `rows_called_off` what had been run for such requests.
     """
 
@@ -195,25 +195,31 @@ class Engine:
 
     def _loop(self) -> None:
         torch.set_grad_enabled(False)
-        while not self._closing:
-            for message in self._unread(wait=not len(self._schedule)):
-                message()
-            for number in self._schedule.admit():
-                self._begin(number)
-            if planned := self._schedule.plan():
-                self._run([self._requests[number] for number in planned], planned)
-        for message in self._unread(wait=False):
-            message()
+        try:
+            while not self._closing:
+                self._listen(wait=not len(self._schedule))
+                for number in self._schedule.admit():
+                    self._begin(number)
+                if planned := self._schedule.plan():
+                    self._run([self._requests[number] for number in planned], planned)
+        except Exception:
+            # What no request is to blame for ends the thread; the replica is unhealthy then.
+            logger.exception("%s: the engine's loop failed", self._stage)
+        with self._news:
+            self._closing = True
+        self._listen(wait=False)
         for number, request in list(self._requests.items()):
             self._cancel(number, request.calls)
 
-    def _unread(self, *, wait: bool) -> list[Callable[[], None]]:
+    def _listen(self, *, wait: bool) -> None:
+        """Does what it was told; a frame of its own, so that an idle loop holds no request."""
         with self._news:
             while wait and not self._messages and not self._closing:
                 self._news.wait()
             messages = list(self._messages)
             self._messages.clear()
-        return messages
+        for message in messages:
+            message()
 
     def _add(self, number: int, request: _Request) -> None:
         self._requests[number] = request
@@ -232,24 +238,32 @@ class Engine:
         except Exception:
             logger.exception("%s: a model call of %d requests failed", self._stage, len(calls))
             answers = [_answer(call) for call in calls]
-        rows = sum(call.rows for call in calls)
-        self.counters.calls += 1
-        self.counters.rows += rows
         self._progress = time.monotonic()
+        step, rows = calls[0].step, sum(call.rows for call in calls)
+        if step:
+            self.counters.calls += 1
+            self.counters.rows += rows
         for number, request, answer in zip(planned, requests, answers, strict=True):
             assert request.thread is not None
-            request.calls += 1
+            request.calls += step
             if isinstance(answer, Exception):
                 self._resume(number, request.thread.throw, answer)
             else:
                 self._resume(number, request.thread.switch, answer)
-        self._clock.note(rows, time.monotonic() - started)
+        if step:
+            self._clock.note(rows, time.monotonic() - started)
 
     def _resume(self, number: int, switch: Callable[..., Any], *values: Any) -> None:
         """Lets a program go on until it asks for a call or ends."""
         request = self._requests[number]
         try:
             asked = request.resume(switch, *values)
+            assert request.thread is not None
+            if not request.thread.dead:
+                request.call = asked
+                cap = self._cap(request.order.lane)
+                self._schedule.park(number, Parked(asked.bucket, asked.rows, cap))
+                return
         except SafelightError as error:
             self._end(number, None, error)
         except BaseException as error:  # panics of tokenizers in Rust are no Exceptions
@@ -259,13 +273,7 @@ class Engine:
             failure.__cause__ = error
             self._end(number, None, failure)
         else:
-            assert request.thread is not None
-            if request.thread.dead:
-                self._end(number, asked, None)
-            else:
-                request.call = asked
-                cap = self._cap(request.order.lane)
-                self._schedule.park(number, Parked(asked.bucket, asked.rows, cap))
+            self._end(number, asked, None)
 
     def _cancel(self, number: int, calls: int) -> None:
         """Calls a request off; it had so many calls when it was told to."""

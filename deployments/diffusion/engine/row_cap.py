@@ -14,7 +14,7 @@ import torch
 from deployments.diffusion.engine.calls import Call, joined, last_row
 
 GAIN = 0.05
-"""A doubling pays while it makes a row cheaper by this share at least."""
+"""Share by which a doubling must make a row cheaper to pay."""
 LARGEST = 64
 REPEATS = 3
 SMOOTHING = 0.1
@@ -26,7 +26,7 @@ class RowCosts:
     """What calls of the denoiser cost.
 
     Attributes:
-        cap: rows of the largest call that paid.
+        cap: rows of the largest call that pays.
         seconds: rows -> seconds of one call, rising, as far as it was tried.
     """
 
@@ -51,23 +51,29 @@ class RowCosts:
 def row_costs(
     measure: Callable[[int], float], largest: int = LARGEST, gain: float = GAIN
 ) -> RowCosts:
-    """Doubles the rows until it no longer pays, or memory ends.
+    """Doubles the rows until that no longer pays; the cap is the smallest size near the best.
+
+    One doubling that does not pay may be a disturbance, two in a row are the device's limit.
 
     Args:
         measure: rows -> seconds of one call; raises torch.OutOfMemoryError beyond the device's.
         largest: where to stop at the latest.
+        gain: a size whose rows are dearer than the cheapest by less than this share is near it.
     """
-    seconds = {1: measure(1)}
-    best = 1
-    while (rows := 2 * best) <= largest:
+    seconds, rows, in_vain = dict[int, float](), 1, 0
+    while rows <= largest and in_vain < 2:
+        cheapest = min((took / size for size, took in seconds.items()), default=float("inf"))
         try:
             seconds[rows] = measure(rows)
         except torch.OutOfMemoryError:
+            if not seconds:
+                raise
             break
-        if seconds[rows] / rows > (1 - gain) * seconds[best] / best:
-            break
-        best = rows
-    return RowCosts(best, seconds)
+        in_vain = 0 if seconds[rows] / rows < cheapest / (1 + gain) else in_vain + 1
+        rows *= 2
+    cheapest = min(took / size for size, took in seconds.items())
+    cap = min(size for size, took in seconds.items() if took / size <= cheapest * (1 + gain))
+    return RowCosts(cap, seconds)
 
 
 def timed(call: Call) -> Callable[[int], float]:
