@@ -160,7 +160,8 @@ class Watch(Contract):
 class GenerationRequest(Contract):
     """One picture to be denoised.
 
-    `watch` has it checked and turned in mid-flight. `steer` switches guidance by the noise-aware
+    `watch` has it checked and turned in mid-flight. `again` is set where a flagged picture is drawn
+    once more, which no load refuses. `steer` switches guidance by the noise-aware
     harm head on from the first step; `strength` scales it (0 means off, 1 is the head's own Polyak
     step). Width and height are pixels.
     """
@@ -177,6 +178,7 @@ class GenerationRequest(Contract):
     strength: Annotated[float, Field(ge=0.0)] = 0.0
     category: str | None = None
     watch: Watch | None = None
+    again: bool = False
 
 
 class Generation(Contract):

@@ -61,7 +61,7 @@ class ContentBlocked(SafelightError):
 
 
 class Unavailable(SafelightError):
-    """A stage cannot answer now. `retry_after` is in seconds, 1 to 120."""
+    """A stage cannot answer now. `retry_after` is in seconds, 1 to 300."""
 
     status = 503
 
@@ -69,7 +69,7 @@ class Unavailable(SafelightError):
         super().__init__(stage, why, retry_after)
         self.stage = stage
         self.why = why
-        self.retry_after = min(max(retry_after, 1.0), 120.0)
+        self.retry_after = min(max(retry_after, 1.0), 300.0)
 
     def __str__(self) -> str:
         return f"{self.stage}: {self.why}"

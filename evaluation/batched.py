@@ -109,7 +109,7 @@ async def together(engine: Engine, jobs: Sequence[Job[Result]], calls: int = 2) 
             return program(counting)
 
         try:
-            return await engine.run(counted, order)
+            return await engine.run(counted, order, let_in=True)
         finally:
             under_way[place].set()
 

@@ -110,7 +110,8 @@ class Studio:
         async def drawn(request: GenerationRequest) -> Drawn:
             async with places:
                 order = self.sampler.order(request)
-                drawing = await engine.run(partial(self.sampler.draw, request), order)
+                program = partial(self.sampler.draw, request)
+                drawing = await engine.run(program, order, let_in=True)
             note()
             return self._judged(drawing.developed(), request.prompt)
 

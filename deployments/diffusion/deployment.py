@@ -18,10 +18,15 @@ class DiffusionDeployment:
         self._sampler = load_sampler(config)
         self._engine = start_engine(self._sampler, config)
 
+    async def check(self, request: GenerationRequest) -> None:
+        """Raises Overloaded, with the time to come back, where `generate` would now."""
+        self._engine.check(self._sampler.order(request))
+
     async def generate(self, request: GenerationRequest) -> Generation:
         """Denoises one picture among others; leaves within one denoiser call with its caller."""
         order = self._sampler.order(request)
-        drawing = await self._engine.run(partial(self._sampler.draw, request), order)
+        program = partial(self._sampler.draw, request)
+        drawing = await self._engine.run(program, order, let_in=request.again)
         return await asyncio.to_thread(drawing.developed)
 
     async def stats(self) -> dict[str, float | str]:

@@ -115,6 +115,9 @@ class Walk:
             Unavailable: a stage could not answer; nothing leaves.
             RequestError: a stage found the request malformed.
         """
+        # Under overload a refusal must be cheap: before anything is read or drawn.
+        probable = _order(job, 0, Version(prompt=job.prompt), self.policy)
+        await self._ask("diffusion", self._diffusion.check(probable), trace)
         head_start = HeadStart(
             lambda versions: [
                 _order(job, i, version, self.policy) for i, version in enumerate(versions)
@@ -197,8 +200,10 @@ class Walk:
         head_start: HeadStart,
     ) -> tuple[Released | None, Generation]:
         category: str | None = admission.verdict.category if admission.steer else None
-        for strength in self._strengths(admission.steer):
+        for attempt, strength in enumerate(self._strengths(admission.steer)):
             order = _order(job, index, admission.versions[index], self.policy, strength, category)
+            if attempt:
+                order = order.model_copy(update={"again": True})
             generation = await self._generate(order, trace, head_start)
             verdict = await self._judge_picture(job, generation.picture, trace)
             trace.tried(_attempt(index, strength, generation, verdict))

@@ -36,6 +36,8 @@ class Rewriter(Protocol):
 
 
 class Diffusion(Protocol):
+    async def check(self, request: GenerationRequest) -> None: ...
+
     async def generate(self, request: GenerationRequest) -> Generation: ...
 
 

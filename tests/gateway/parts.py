@@ -23,6 +23,7 @@ from deployments.contracts import (
     StageRecord,
     Version,
 )
+from deployments.errors import Overloaded
 from deployments.gateway.pipeline import ImageJob
 from deployments.policy import Policy
 
@@ -133,6 +134,11 @@ class Diffusion:
     def __init__(self) -> None:
         self.asked: list[GenerationRequest] = []
         self.cancelled = 0
+        self.full: Overloaded | None = None
+
+    async def check(self, request: GenerationRequest) -> None:
+        if self.full:
+            raise self.full
 
     async def generate(self, request: GenerationRequest) -> Generation:
         self.asked.append(request)
@@ -183,6 +189,9 @@ class Slow:
 
     judge = screen = decide = rewrite = generate = _wait
 
+    async def check(self, request: GenerationRequest) -> None:
+        """There is room, only no answer."""
+
 
 class Broken:
     """Raises the given error whatever it is asked."""
@@ -193,7 +202,7 @@ class Broken:
     async def _fail(self, request: object) -> None:
         raise self.error
 
-    judge = screen = decide = rewrite = generate = _fail
+    judge = screen = decide = rewrite = check = generate = _fail
 
 
 def job(prompt: str = "a dog", n: int = 1, **changes: object) -> ImageJob:

@@ -15,6 +15,9 @@ URL = "/v1/images/generations"
 class Painter:
     """Draws pictures whose pixels depend on the seed alone."""
 
+    async def check(self, request: GenerationRequest) -> None:
+        """There is always room."""
+
     async def generate(self, request: GenerationRequest) -> Generation:
         picture = make_picture(request.seed, request.width, request.height)
         return Generation(picture=picture, seed=request.seed, steps=request.steps)

@@ -74,6 +74,22 @@ async def test_a_flagged_picture_is_steered_from_the_same_seed():
     assert [t.verdict.flagged for t in trace.safety("delivered").tries] == [True, False]
 
 
+async def test_a_full_engine_refuses_before_anything_is_read():
+    guard, diffusion = parts.Guard(), parts.Diffusion()
+    diffusion.full = Overloaded("diffusion", "the queue is full", 42.0)
+    with pytest.raises(Overloaded) as refusal:
+        await walk(guard=guard, diffusion=diffusion).generate(parts.job(), new_trace())
+    assert refusal.value.retry_after == 42.0
+    assert guard.asked == []
+
+
+async def test_a_flagged_picture_is_drawn_again_whatever_the_load():
+    diffusion = parts.Diffusion()
+    subject = walk(diffusion=diffusion, classifier=parts.Classifier(lambda t: t.endswith("|0.0")))
+    await subject.generate(parts.job(), new_trace())
+    assert [order.again for order in diffusion.asked] == [False, True]
+
+
 async def test_tries_are_bounded_and_their_strength_rises():
     diffusion, trace = parts.Diffusion(), new_trace()
     subject = walk(diffusion=diffusion, classifier=parts.Classifier(lambda text: True))

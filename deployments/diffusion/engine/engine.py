@@ -116,21 +116,29 @@ class Engine:
         self._thread = threading.Thread(target=self._loop, name=f"{stage}-engine", daemon=True)
         self._thread.start()
 
-    async def run(self, program: Program[Result], order: Order) -> Result:
-        """Runs a program, and calls it off when the caller is cancelled.
-
-        When this returns or raises, the engine no longer works for the program.
-
-        Raises:
-            Overloaded: the door is shut; `retry_after` says when to come back.
-            Cancelled: the engine was closed.
-            StageFailed: the program raised something outside our own errors.
-        """
+    def check(self, order: Order) -> None:
+        """Raises Overloaded where the door is shut; `retry_after` says when to come back."""
         try:
             self._door.enter(self._waiting(), self._backlog(), order.row_steps)
         except Overloaded:
             self.counters.refused += 1
             raise
+
+    async def run(self, program: Program[Result], order: Order, *, let_in: bool = False) -> Result:
+        """Runs a program, and calls it off when the caller is cancelled.
+
+        When this returns or raises, the engine no longer works for the program.
+
+        Args:
+            let_in: passes by the door.
+
+        Raises:
+            Overloaded: as `check`.
+            Cancelled: the engine was closed.
+            StageFailed: the program raised something outside our own errors.
+        """
+        if not let_in:
+            self.check(order)
         if not self._at_hand:
             self._progress = time.monotonic()
         loop, number = asyncio.get_running_loop(), next(self._ids)

@@ -400,9 +400,14 @@ async def test_the_door_refuses_and_that_is_counted():
     assert engine.stats()["backlog_seconds"] == 2 * 3  # nothing has run yet, at a second a call
     with pytest.raises(Overloaded):
         await engine.run(partial(steps, gate, 1.0, 3), full)
+    with pytest.raises(Overloaded):
+        engine.check(full)
+    third = asyncio.create_task(
+        engine.run(partial(steps, gate, 1.0, 3, rows=CAP), full, let_in=True)
+    )
     gate.open.set()
-    await asyncio.gather(first, second)
-    assert (engine.stats()["refused"], engine.stats()["completed"]) == (1, 2)
+    await asyncio.gather(first, second, third)
+    assert (engine.stats()["refused"], engine.stats()["completed"]) == (2, 3)
     assert engine.stats()["backlog_seconds"] == 0
     engine.close()
 
