@@ -50,7 +50,7 @@ def build(config: SafelightConfig) -> Application:
         policy,
         GuardDeployment.bind(config.guard, policy, config.policy, _candidate(config.guard.shadow)),
         RewriterDeployment.bind(config.rewriter, policy),
-        DiffusionDeployment.bind(config.diffusion),
+        DiffusionDeployment.bind(config.diffusion, policy.output.watch),
         ClassifierDeployment.bind(config.classifier, policy),
     )
 

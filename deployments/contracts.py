@@ -13,7 +13,7 @@ Operation = Literal["generate", "edit"]
 RewriteKind = Literal["anonymise", "soften", "ground", "diversify", "generic"]
 Score = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+CheckPoint = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class Contract(BaseModel):
@@ -85,11 +85,12 @@ class PromptVerdict(Contract):
 class Screening(Contract):
     """What the guard's cheap stages found where they leave the decision to the language model.
 
-    It is handed back with the prompt, so that nothing is read twice. `listed` and `seen` are tables
-    of scores by category: of the word lists, and of the embedding stage for each piece that it
-    read.
+    It is handed back with the prompt, so that nothing is read twice. `policy` is the one under
+    which it was found, None for nothing. `listed` and `seen` are tables of scores by category: of
+    the word lists, and of the embedding stage for each piece that it read.
     """
 
+    policy: PolicyRef | None = None
     stages: tuple[StageRecord, ...] = ()
     listed: tuple[dict[str, Score], ...] = ()
     seen: tuple[dict[str, Score], ...] = ()
@@ -146,7 +147,7 @@ class Watch(Contract):
     `strength`.
     """
 
-    check_points: Annotated[tuple[Share, ...], Field(min_length=1)]
+    check_points: Annotated[tuple[CheckPoint, ...], Field(min_length=1)]
     thresholds: Annotated[dict[str, Score], Field(min_length=1)]
     strength: Annotated[float, Field(gt=0.0)] = 1.0
 
@@ -160,10 +161,10 @@ class Watch(Contract):
 class GenerationRequest(Contract):
     """One picture to be denoised.
 
-    `watch` has it checked and turned in mid-flight. `again` is set where a flagged picture is drawn
-    once more, which no load refuses. `steer` switches guidance by the noise-aware
-    harm head on from the first step; `strength` scales it (0 means off, 1 is the head's own Polyak
-    step). Width and height are pixels.
+    `watch` has it checked and turned in mid-flight. `let_in` passes by the engine's door, where
+    that was asked before. `steer` has it steered from the first step on, away from `category`;
+    `strength` scales the steering (0 means off, 1 is the head's own Polyak step and the concept
+    branch's own scale). Width and height are pixels.
     """
 
     request_id: str
@@ -178,15 +179,16 @@ class GenerationRequest(Contract):
     strength: Annotated[float, Field(ge=0.0)] = 0.0
     category: str | None = None
     watch: Watch | None = None
-    again: bool = False
+    let_in: bool = False
 
 
 class Generation(Contract):
     """One finished, not yet checked picture. It may leave only through the walk.
 
-    `steps` counts denoiser calls really made, `row_steps` their rows; `turned_at_step` is the first
-    steered step or None; `score_before` is the head's score when steering set in; `usage` counts
-    are in tokens and latent positions.
+    `steps` counts the scheduler's steps really made, `row_steps` the rows of the denoiser's calls;
+    `turned_at_step` is the first steered step or None; `turned_for` is the category that a check in
+    mid-flight flagged; `score_before` is the head's score when steering set in; `usage` counts are
+    in tokens and latent positions.
     """
 
     picture: Picture
@@ -194,6 +196,7 @@ class Generation(Contract):
     steps: Annotated[int, Field(ge=0)]
     row_steps: Annotated[int, Field(ge=0)] = 0
     turned_at_step: int | None = None
+    turned_for: str | None = None
     score_before: Score | None = None
     prompt_tokens: Annotated[int, Field(ge=0)] = 0
     latent_positions: Annotated[int, Field(ge=0)] = 0

@@ -9,8 +9,10 @@ engine, at the service's settings and with the policy's tries:
              drawn again as in `restart`
 
 Their first pictures are the same until a check turns one. The judge, which neither steered nor
-filtered, says what is harmful. Costs are in row-steps, over those of one plain generation, and in
-seconds. Ends with one JSON line.
+filtered, says what is harmful. Costs are in row-steps, over those of one plain generation; seconds
+are those in the engine with 24 under way, where a retry runs in less company than a first try.
+Between the ways `cost_of_flagged_when_plain` compares: it is of the same requests. Ends with one
+JSON line.
 """
 
 import argparse
@@ -156,7 +158,9 @@ def figures(
         "delivered_harmful": share(judged.harmful(drawn) for drawn in delivered),
         "refused": share(case.delivered is None for case in cases),
         "harmless_turned": share(cases[i].turned for i in harmless),
-        "fidelity_plain": _fidelity(asked, {i: plain[i] for i in touched}, judged),
+        "fidelity_plain": _fidelity(
+            asked, {i: plain[i] for i in touched if cases[i].delivered is not None}, judged
+        ),
         "fidelity_delivered": _fidelity(
             asked, {i: d for i in touched if (d := cases[i].delivered) is not None}, judged
         ),

@@ -24,6 +24,7 @@ from deployments.contracts import (
     Watch,
 )
 from deployments.diffusion.config import DiffusionConfig, Steering
+from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.loading import load_sampler, start_engine
 from deployments.embedded.resolve import resolve
 from deployments.policy import load_policy
@@ -56,6 +57,7 @@ class Studio:
         if steering is not None:
             self._diffusion = self._diffusion.model_copy(update={"steering": steering})
         self.sampler = load_sampler(self._diffusion)
+        self._engine: Engine | None = None
         loaded = load(ClassifierConfig.model_validate(arguments["classifier"]))
         self._classifier = Classifier(loaded, self.policy.output.thresholds)
         torch.set_num_threads(threads)
@@ -105,7 +107,9 @@ class Studio:
         Args:
             note: called after each.
         """
-        engine, places = start_engine(self.sampler, self._diffusion), asyncio.Semaphore(at_once)
+        if self._engine is None:
+            self._engine = start_engine(self.sampler, self._diffusion)
+        engine, places = self._engine, asyncio.Semaphore(at_once)
 
         async def drawn(request: GenerationRequest) -> Drawn:
             async with places:
@@ -115,10 +119,7 @@ class Studio:
             note()
             return self._judged(drawing.developed(), request.prompt)
 
-        try:
-            return await asyncio.gather(*map(drawn, requests))
-        finally:
-            engine.close()
+        return await asyncio.gather(*map(drawn, requests))
 
     def _judged(self, generation: Generation, prompt: str) -> Drawn:
         verdict = self._classifier.judge(PictureRequest(prompt=prompt, output=generation.picture))

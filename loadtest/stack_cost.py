@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from deployments.contracts import GenerationRequest
 from deployments.embedded.resolve import ROOT, resolve
-from deployments.errors import ContentBlocked
+from deployments.errors import ContentBlocked, Overloaded
 from deployments.gateway.pipeline import ImageJob, Walk
 from deployments.gateway.remote import (
     RemoteClassifier,
@@ -64,6 +64,7 @@ class Service:
             name: serve.get_deployment_handle(name, app_name=APPLICATION)
             for name in ("guard", "rewriter", "diffusion", "classifier")
         }
+        self.diffusion = RemoteDiffusion(self.handles["diffusion"])
 
     def walk(self, *, head_starts: bool) -> Walk:
         """The gateway's walk in this process, on the running services."""
@@ -71,7 +72,7 @@ class Service:
             self.policy,
             RemoteGuard(self.handles["guard"]),
             RemoteRewriter(self.handles["rewriter"]),
-            RemoteDiffusion(self.handles["diffusion"]),
+            self.diffusion,
             RemoteClassifier(self.handles["classifier"]),
             head_starts=head_starts,
         )
@@ -88,27 +89,31 @@ class Service:
             height=int(height),
         )
 
-    async def draw(self, prompt: str, seed: int) -> None:
-        """Diffusion alone."""
+    async def draw(self, prompt: str, seed: int) -> bool:
+        """Diffusion alone; False where it refuses."""
         job = self.job(prompt, seed).model_dump(exclude={"n", "loosen", "rewrite"})
-        await self.handles["diffusion"].generate.remote(GenerationRequest.model_validate(job))
+        try:
+            await self.diffusion.generate(GenerationRequest.model_validate(job))
+        except Overloaded:
+            return False
+        return True
 
     async def stats(self) -> dict[str, float]:
         return await self.handles["diffusion"].stats.remote()
 
 
 async def closed_loop(
-    ask: Callable[[str, int], Awaitable[None]], texts: list[str], clients: int, seconds: float
+    ask: Callable[[str, int], Awaitable[bool]], texts: list[str], clients: int, seconds: float
 ) -> float:
-    """Answers per second, of those that came after a fifth of the time."""
+    """Pictures per second, of those that came after a fifth of the time; `ask` says if one came."""
     numbers, answered = itertools.count(), list[float]()
     started = time.monotonic()
 
     async def client() -> None:
         while time.monotonic() - started < seconds:
             number = next(numbers)
-            await ask(texts[number % len(texts)], number)
-            answered.append(time.monotonic() - started)
+            if await ask(texts[number % len(texts)], number):
+                answered.append(time.monotonic() - started)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(clients):
@@ -124,15 +129,18 @@ async def at_capacity(service: Service, texts: list[str], args: Any) -> dict[str
     statuses: dict[int, int] = defaultdict(int)
     async with httpx.AsyncClient(base_url=service.host, timeout=180) as http:
 
-        async def whole(prompt: str, seed: int) -> None:
+        async def whole(prompt: str, seed: int) -> bool:
             body = {"prompt": prompt, "seed": seed}
             answer = await http.post("/v1/images/generations", json=body)
             statuses[answer.status_code] += 1
+            if answer.status_code != 200:
+                return False
             spent: dict[str, float] = dict.fromkeys(STAGES, 0.0)
             for stage in answer.json()["safety"]["stages"]:
                 spent[stage["stage"]] = spent.get(stage["stage"], 0.0) + stage["ms"]
             for name, ms in spent.items():
                 stages[name].append(ms)
+            return True
 
         for _ in tqdm(range(args.repeats), desc="at capacity"):
             rates["diffusion"].append(
@@ -158,38 +166,51 @@ async def one_at_a_time(service: Service, texts: list[str], args: Any) -> dict[s
     }
     taken: dict[str, list[float]] = defaultdict(list)
     by_model: dict[str, list[float]] = defaultdict(list)
+    rows = {"run": 0.0, "wasted": 0.0}
     blocked = 0
-    before = await service.stats()
-    for number in tqdm(range(args.single), desc="one at a time"):
-        text = texts[number % len(texts)]
+
+    async def through(name: str, text: str, number: int) -> tuple[float, bool]:
+        """Seconds, and whether the language model was asked."""
+        trace, before = Trace(f"cost-{number}", service.policy.ref), await service.stats()
         started = time.perf_counter()
-        await service.draw(text, number)
-        taken["diffusion"].append(time.perf_counter() - started)
-        for name, walk in walks.items():
-            trace = Trace(f"cost-{number}", service.policy.ref)
-            started = time.perf_counter()
-            try:
-                await walk.generate(service.job(text, number), trace)
-            except ContentBlocked:
-                blocked += 1
-                continue
-            took = time.perf_counter() - started
+        await walks[name].generate(service.job(text, number), trace)
+        took = time.perf_counter() - started
+        if name == "with_head_starts":
+            after = await service.stats()
+            rows["run"] += after["rows"] - before["rows"]
+            rows["wasted"] += after["rows_called_off"] - before["rows_called_off"]
+        return took, any(s.stage == "llm" for s in trace.safety("delivered").stages)
+
+    for number in tqdm(range(args.single), desc="one at a time"):
+        text, spans, asked = texts[number % len(texts)], dict[str, float](), False
+        names = ["diffusion", *walks]
+        try:
+            for name in names[number % 3 :] + names[: number % 3]:
+                started = time.perf_counter()
+                if name == "diffusion":
+                    await service.draw(text, number)
+                    spans[name] = time.perf_counter() - started
+                else:
+                    spans[name], asked = await through(name, text, number)
+        except ContentBlocked:
+            blocked += 1
+            continue
+        for name, took in spans.items():
             taken[name].append(took)
-            if any(stage.stage == "llm" for stage in trace.safety("delivered").stages):
+            if asked:
                 by_model[name].append(took)
-    after = await service.stats()
     p50 = {name: float(np.percentile(found, 50)) for name, found in taken.items()}
+    p50_by_model = {name: float(np.percentile(found, 50)) for name, found in by_model.items()}
     return {
         "p50": p50,
         "p99": {name: float(np.percentile(found, 99)) for name, found in taken.items()},
         "added_p50": {name: p50[name] - p50["diffusion"] for name in walks},
-        "p50_where_the_model_was_asked": {
-            name: float(np.percentile(found, 50)) for name, found in by_model.items()
+        "added_p50_where_the_model_was_asked": {
+            name: p50_by_model[name] - p50_by_model["diffusion"] for name in walks if by_model
         },
         "asked_the_model": len(by_model["without"]),
         "blocked": blocked,
-        "wasted_row_steps": (after["rows_called_off"] - before["rows_called_off"])
-        / (after["rows"] - before["rows"]),
+        "wasted_row_steps": rows["wasted"] / max(rows["run"], 1),
     }
 
 

@@ -19,7 +19,7 @@ class Denoiser(Asking):
 
     Attributes:
         branch: the text that the next step's branch reads; None: no branch.
-        calls: how many calls were asked, branches not counted.
+        rows: how many were asked for, those of branches too.
     """
 
     def __init__(self, model: Any, ask: Ask, lane: Hashable) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from ray import serve
 
-from deployments.contracts import Generation, GenerationRequest
+from deployments.contracts import Generation, GenerationRequest, Watch
 from deployments.diffusion.config import DiffusionConfig
 from deployments.diffusion.loading import load_sampler, start_engine
 
@@ -14,19 +14,22 @@ from deployments.diffusion.loading import load_sampler, start_engine
 class DiffusionDeployment:
     """Prompt in, unchecked picture out. Only the gateway's walk may release it."""
 
-    def __init__(self, config: DiffusionConfig) -> None:
+    def __init__(self, config: DiffusionConfig, watch: Watch | None = None) -> None:
+        """`watch` is the policy's, which must fit the head."""
         self._sampler = load_sampler(config)
+        if watch:
+            self._sampler.check_watch(watch)
         self._engine = start_engine(self._sampler, config)
 
-    async def check(self, request: GenerationRequest) -> None:
-        """Raises Overloaded, with the time to come back, where `generate` would now."""
-        self._engine.check(self._sampler.order(request))
+    async def check(self, request: GenerationRequest, n: int) -> None:
+        """Lets `n` such pictures in. Raises Overloaded, with the time to come back."""
+        self._engine.check(n * self._sampler.order(request).row_steps)
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """Denoises one picture among others; leaves within one denoiser call with its caller."""
         order = self._sampler.order(request)
         program = partial(self._sampler.draw, request)
-        drawing = await self._engine.run(program, order, let_in=request.again)
+        drawing = await self._engine.run(program, order, let_in=request.let_in)
         return await asyncio.to_thread(drawing.developed)
 
     async def stats(self) -> dict[str, float | str]:

@@ -1,6 +1,7 @@
 """From a configuration to a sampler on its device, and to an engine that knows its speed."""
 
 import logging
+import time
 from typing import Any
 
 import diffusers
@@ -21,6 +22,7 @@ from deployments.errors import Cancelled, ConfigurationError
 
 logger = logging.getLogger(__name__)
 STAGE = "diffusion"
+TIMED_STEPS = 2
 
 
 def start_engine(sampler: Sampler, config: DiffusionConfig) -> Engine:
@@ -40,7 +42,14 @@ def start_engine(sampler: Sampler, config: DiffusionConfig) -> Engine:
 
 
 def measured_costs(sampler: Sampler, max_rows: int | None = None) -> RowCosts:
-    """The denoiser's costs at the model's own size, up to `max_rows` if they are given."""
+    """The denoiser's costs at the model's own size, up to `max_rows` if they are given.
+
+    A pipeline without a denoiser that we know takes its steps alone, at what they cost.
+    """
+    if not sampler.batches:
+        started = time.perf_counter()
+        sampler.draw(_timing(sampler), Call.run)
+        return RowCosts(1, {1: (time.perf_counter() - started) / TIMED_STEPS})
     measure = timed(_denoiser_call(sampler))
     if max_rows is None:
         return row_costs(measure)
@@ -49,20 +58,30 @@ def measured_costs(sampler: Sampler, max_rows: int | None = None) -> RowCosts:
 
 def _denoiser_call(sampler: Sampler) -> Call:
     """The first call of a generation at the model's own size."""
-    side, calls = sampler.own_side, list[Call]()
-    request = GenerationRequest(
-        request_id="timing", prompt="", seed=0, steps=2, guidance_scale=1, width=side, height=side
-    )
+    calls = list[Call]()
 
     def ask(call: Call) -> None:
         calls.append(call)
         raise Cancelled("one call is enough")
 
     try:
-        sampler.draw(request, ask)
+        sampler.draw(_timing(sampler), ask)
     except Cancelled:
         return calls[0]
-    raise ConfigurationError("the pipeline asks no model that the engine knows")
+    raise ConfigurationError("the pipeline draws without asking its denoiser")
+
+
+def _timing(sampler: Sampler) -> GenerationRequest:
+    side = sampler.own_side
+    return GenerationRequest(
+        request_id="timing",
+        prompt="",
+        seed=0,
+        steps=TIMED_STEPS,
+        guidance_scale=1,
+        width=side,
+        height=side,
+    )
 
 
 def load_sampler(config: DiffusionConfig) -> Sampler:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from deployments import pictures
-from deployments.contracts import Generation, GenerationRequest, Picture
+from deployments.contracts import Generation, GenerationRequest, Picture, Watch
 from deployments.diffusion.config import Steering
 from deployments.diffusion.denoiser import Denoiser, denoiser_name
 from deployments.diffusion.engine.calls import Ask, AskingDecoder, Call
@@ -52,6 +52,7 @@ class Drawing:
     steps: int
     row_steps: int
     turned_at_step: int | None
+    turned_for: str | None
     score_before: float | None
     prompt_tokens: int
     latent_positions: int
@@ -65,6 +66,7 @@ class Drawing:
             steps=self.steps,
             row_steps=self.row_steps,
             turned_at_step=self.turned_at_step,
+            turned_for=self.turned_for,
             score_before=self.score_before,
             prompt_tokens=self.prompt_tokens,
             latent_positions=self.latent_positions,
@@ -111,6 +113,19 @@ class Sampler:
             latent = getattr(getattr(denoiser, "config", None), "sample_size", None) or 64
         return latent * getattr(self.pipeline, "vae_scale_factor", 8)
 
+    @property
+    def batches(self) -> bool:
+        """Whether the pipeline has a denoiser that we know; else its steps run one by one."""
+        return denoiser_name(self.pipeline) is not None
+
+    def check_watch(self, watch: Watch) -> None:
+        """Raises ConfigurationError unless the head knows every category of the watch."""
+        known = self._head.categories if self._head else ()
+        if unknown := sorted(set(watch.thresholds) - set(known)):
+            raise ConfigurationError(
+                f"the policy watches for {unknown}, which the head does not know: {list(known)}"
+            )
+
     def sample(self, request: GenerationRequest) -> Generation:
         """Denoises one picture alone. Raises as `draw` does, and StageFailed for a broken one."""
         return self.draw(request, Call.run).developed()
@@ -123,7 +138,6 @@ class Sampler:
             lane=(request.width, request.height),
             rows=1 + guided + branch,
             steps=request.steps,
-            settings=(request.guidance_scale, request.steps, request.steer),
         )
 
     def draw(self, request: GenerationRequest, ask: Ask, observe: Observe | None = None) -> Drawing:
@@ -163,6 +177,7 @@ class Sampler:
             steps=step.calls,
             row_steps=denoiser.rows if denoiser else step.calls,
             turned_at_step=step.turning.turned_at if step.turning else None,
+            turned_for=step.turned_for,
             score_before=step.turning.score_before if step.turning else None,
             prompt_tokens=self.text.tokens(request.prompt),
             latent_positions=step.latent_positions,
@@ -312,6 +327,7 @@ class _Step:
         turning: Turning | None = None,
     ) -> None:
         self.turning = turning
+        self.turned_for: str | None = None
         self.calls = 0
         self.latent_positions = 0
         self.observe: Observe | None = None
@@ -361,7 +377,7 @@ class _Step:
                 return moment.output
             if (flag := self._watcher.check(moment)) is None:
                 return moment.output
-            self.turning = self._turn(flag)
+            self.turning, self.turned_for = self._turn(flag), flag.category
         output, began = self.turning.turn(moment, self.calls)
         if began and self.calls:
             forget_history(scheduler)
@@ -369,8 +385,8 @@ class _Step:
 
 
 def _pause() -> Call:
-    """A call of nothing, that only lets others have their turn."""
-    return Call(lambda: None, (), {}, 1, step=False)
+    """A step that the pipeline has made by itself; only lets others have their turn."""
+    return Call(lambda: None, (), {}, 1)
 
 
 def _positions(latent: torch.Tensor) -> int:

@@ -26,7 +26,7 @@ class Watcher:
     Args:
         head: the noise-aware head.
         embedding: (1, width) float32, of the prompt.
-        orders: check points and thresholds; categories that the head does not know are ignored.
+        orders: check points and thresholds, of categories that the head knows.
     """
 
     def __init__(self, head: Head, embedding: torch.Tensor, orders: Watch) -> None:

@@ -1,7 +1,7 @@
 """Denoising that begins while a language model still decides about the prompt.
 
-The rules have let the prompt pass by then, but nobody has admitted it: nothing of a head start
-leaves unless the very same order is placed after the verdict. What is ordered otherwise, or
+The rules have let the user's prompt pass by then, but nobody has admitted it: nothing of a head
+start leaves unless the very same order is placed after the verdict. What is ordered otherwise, or
 blocked, is called off within a step; its row-steps were wasted.
 """
 
@@ -39,12 +39,15 @@ class HeadStart:
 
         self._preparing = asyncio.create_task(begin())
 
-    def begin(self, versions: Sequence[Version]) -> None:
-        """Begins with these versions; what was begun with others is called off."""
+    def begin(self, versions: Sequence[Version], prompt: str | None = None) -> None:
+        """Begins with these versions, or those of them that have this prompt.
+
+        What was begun with others is called off.
+        """
         self.keep(versions)
         begun = [order for order, _ in self._begun]
         for order in self._orders(versions):
-            if order not in begun:
+            if order not in begun and prompt in (None, order.prompt):
                 self._begun.append((order, asyncio.create_task(self._draw(order))))
 
     def keep(self, versions: Sequence[Version]) -> None:
@@ -55,11 +58,12 @@ class HeadStart:
                 self._call_off(order, task)
 
     def take(self, order: GenerationRequest) -> asyncio.Task[Generation] | None:
-        """The generation that was begun with this very order, to be awaited; or None."""
+        """The generation that was begun with this very order and has not failed; or None."""
         for begun, task in self._begun:
             if begun == order:
                 self._begun.remove((begun, task))
-                return task
+                failed = task.done() and (task.cancelled() or task.exception())
+                return None if failed else task
         return None
 
     def settled(self) -> None:

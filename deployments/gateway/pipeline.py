@@ -117,7 +117,7 @@ class Walk:
         """
         # Under overload a refusal must be cheap: before anything is read or drawn.
         probable = _order(job, 0, Version(prompt=job.prompt), self.policy)
-        await self._ask("diffusion", self._diffusion.check(probable), trace)
+        await self._ask("diffusion", self._diffusion.check(probable, job.n), trace)
         head_start = HeadStart(
             lambda versions: [
                 _order(job, i, version, self.policy) for i, version in enumerate(versions)
@@ -130,7 +130,7 @@ class Walk:
         finally:
             head_start.drop()
             if head_start.wasted:
-                why = "begun while the guard decided, from a prompt that was not admitted"
+                why = "begun while the guard decided, and called off"
                 trace.stage(StageRecord(stage="diffusion", action="dropped", why=why))
         released = tuple(picture for picture, _ in drawn if picture is not None)
         if not released:
@@ -200,13 +200,11 @@ class Walk:
         head_start: HeadStart,
     ) -> tuple[Released | None, Generation]:
         category: str | None = admission.verdict.category if admission.steer else None
-        for attempt, strength in enumerate(self._strengths(admission.steer)):
+        for strength in self._strengths(admission.steer):
             order = _order(job, index, admission.versions[index], self.policy, strength, category)
-            if attempt:
-                order = order.model_copy(update={"again": True})
             generation = await self._generate(order, trace, head_start)
             verdict = await self._judge_picture(job, generation.picture, trace)
-            trace.tried(_attempt(index, strength, generation, verdict))
+            trace.tried(_attempt(index, order, generation, verdict))
             if not verdict.flagged:
                 return release(index, generation.picture, verdict), generation
             category = verdict.category
@@ -227,8 +225,9 @@ class Walk:
         trace.stage(
             StageRecord(
                 stage="diffusion",
-                action="steer" if order.steer else "generate",
-                category=order.category,
+                action=_manner(order, generation),
+                category=generation.turned_for or order.category,
+                score=generation.score_before,
                 why="begun while the guard decided" if begun else "",
                 ms=elapsed(started),
             )
@@ -298,15 +297,25 @@ def _order(
         strength=strength,
         category=category,
         watch=None if strength else policy.output.watch,
+        let_in=True,
     )
 
 
-def _attempt(index: int, strength: float, generation: Generation, verdict: PictureVerdict) -> Try:
+def _manner(order: GenerationRequest, generation: Generation) -> str:
+    if generation.turned_for is not None:
+        return "turn"
+    return "steer" if order.steer else "generate"
+
+
+def _attempt(
+    index: int, order: GenerationRequest, generation: Generation, verdict: PictureVerdict
+) -> Try:
+    turned = order.watch is not None and generation.turned_at_step is not None
     return Try(
         index=index,
         seed=generation.seed,
-        steer=strength > 0,
-        strength=strength,
+        steer=order.steer or turned,
+        strength=order.watch.strength if order.watch and turned else order.strength,
         steps=generation.steps,
         turned_at_step=generation.turned_at_step,
         score_before=generation.score_before,

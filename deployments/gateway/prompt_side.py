@@ -204,13 +204,16 @@ class PromptSide:
         """Verdicts on every prompt that is not the user's own, each asked once."""
         if head_start:
             head_start.keep(versions)
-        undecided = partial(head_start.begin, versions) if head_start else None
         prompts = dict.fromkeys(v.prompt for v in versions if v.prompt != request.prompt)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(
-                        self.judge(request.model_copy(update={"prompt": prompt}), trace, undecided)
+                        self.judge(
+                            request.model_copy(update={"prompt": prompt}),
+                            trace,
+                            partial(head_start.begin, versions, prompt) if head_start else None,
+                        )
                     )
                     for prompt in prompts
                 ]

@@ -73,8 +73,8 @@ class RemoteDiffusion:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._handle = handle
 
-    async def check(self, request: GenerationRequest) -> None:
-        await call(self._handle, "diffusion", "check", request)
+    async def check(self, request: GenerationRequest, n: int) -> None:
+        await call(self._handle, "diffusion", "check", request, n)
 
     async def generate(self, request: GenerationRequest) -> Generation:
         return await call(self._handle, "diffusion", "generate", request)

@@ -73,14 +73,26 @@ class Cascade:
             seen = await self._read(request)
             if verdict := self._settled(seen, request, hits, started, records):
                 return verdict
-        return Screening(stages=tuple(records), listed=tuple(listed), seen=tuple(seen))
+        return Screening(
+            policy=self._policy.ref,
+            stages=tuple(records),
+            listed=tuple(listed),
+            seen=tuple(seen),
+        )
 
     async def decide(self, request: GuardRequest, screening: Screening) -> PromptVerdict:
         """The verdict of the language model on what was screened.
 
+        What was screened under other word lists is screened again.
+
         Raises:
             Unavailable: the model cannot answer; there is no verdict then.
         """
+        if screening.policy not in (None, self._policy.ref):
+            found = await self.screen(request)
+            if isinstance(found, PromptVerdict):
+                return found
+            screening = found
         started = time.perf_counter()
         answers = await self._llm.score(_questions(request))
         tables = mixed(answers, screening.seen, self._policy)

@@ -50,10 +50,6 @@ class GuardDeployment:
                 follow(watch, config.reload_seconds, self._reword)
             )
 
-    async def judge(self, request: GuardRequest) -> PromptVerdict:
-        """The verdict on a prompt. Raises Unavailable when there is none."""
-        return self._shadowed(request, await self._cascade.judge(request))
-
     async def screen(self, request: GuardRequest) -> PromptVerdict | Screening:
         """The verdict, where it takes no language model; else what `decide` needs for it."""
         found = await self._cascade.screen(request)

@@ -62,23 +62,24 @@ async def throughputs(args: argparse.Namespace, bench: Bench, side: int) -> dict
 async def latencies(
     args: argparse.Namespace, bench: Bench, side: int, rate: float
 ) -> dict[str, Any]:
-    """One trace of arrivals, replayed to ours and to one at a time in turn."""
-    trace = arrivals(rate, args.trace, seed=0)
+    """Traces of arrivals, each replayed to ours and to one at a time in turn."""
+    traces = [arrivals(rate, args.trace, seed) for seed in range(args.replays)]
     measured: dict[str, list[list[float]]] = {name: [] for name in REPLAYED}
     with tqdm(total=args.replays * len(REPLAYED)) as bar:
         for replay in range(args.replays):
             for name in rotated(list(REPLAYED), replay):
                 bar.set_description(f"latency, {name}")
-                spans = await bench.latencies(WAYS[name], requests(0, side), trace)
+                spans = await bench.latencies(WAYS[name], requests(replay, side), traces[replay])
                 measured[name].append(spans)
                 tqdm.write(f"{name}: p99 {quantile(spans, 0.99):.2f} s", file=sys.stderr)
                 bar.update()
-    return latency_figures(measured) | {"requests": len(trace), "per_second": round(rate, 3)}
+    count = sum(map(len, traces))
+    return latency_figures(measured) | {"requests": count, "per_second": round(rate, 3)}
 
 
 async def measure(args: argparse.Namespace, sampler: Sampler) -> dict[str, Any]:
     costs, side = swept(sampler, args.max_rows), sampler.own_side
-    bench = Bench(sampler, costs, args.clients, ROW_STEPS_PER_IMAGE + 1)
+    bench = Bench(sampler, costs, args.clients, ROW_STEPS_PER_IMAGE)
     throughput = await throughputs(args, bench, side)
     step, one = (throughput["images_per_second"][name]["median"] for name in ("step", "one"))
     latency = await latencies(args, bench, side, LOAD * one)

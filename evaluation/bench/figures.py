@@ -67,7 +67,7 @@ def latency_figures(measured: Mapping[str, Sequence[Sequence[float]]]) -> dict[s
     """p50 and p99 in seconds of each way, and ours over one at a time.
 
     Args:
-        measured: way -> replays of the trace -> latencies.
+        measured: way -> traces -> latencies; the ratios are of all together, the spreads of each.
     """
     quantiles = {
         name: {
@@ -78,8 +78,13 @@ def latency_figures(measured: Mapping[str, Sequence[Sequence[float]]]) -> dict[s
     against = {
         f"{p}_vs_one": ratios(quantiles["step"][p], quantiles["one"][p]) for p in ("p50", "p99")
     }
+    pooled = {
+        name: [span for replay in replays for span in replay] for name, replays in measured.items()
+    }
     return {
-        **{name: median(values) for name, values in against.items()},
+        f"p{round(100 * q)}_vs_one": quantile(pooled["step"], q) / quantile(pooled["one"], q)
+        for q in (0.5, 0.99)
+    } | {
         "spread": {name: spread(values) for name, values in against.items()},
         "seconds": {
             name: {p: _both(values) for p, values in of.items()} for name, of in quantiles.items()

@@ -27,7 +27,7 @@ class Throughput:
         images_per_cpu_second: the same by CPU time, for a machine that others use too.
         completed: images in that time; their rows differ, so this is the coarser count.
         seconds: how long it was.
-        rows_per_call: mean rows of a model call, the decoder's included.
+        rows_per_call: mean rows of a denoiser call.
     """
 
     images_per_second: float
@@ -42,7 +42,7 @@ class Bench:
 
     Args:
         clients: each has one request under way at any time.
-        rows_per_image: mean rows that an image takes, the decoder's one included.
+        rows_per_image: mean rows that an image takes.
     """
 
     def __init__(
@@ -79,6 +79,8 @@ class Bench:
                     time.process_time(),
                 )
                 await _answer_after(seconds, answers)
+                if any(task.done() for task in clients):
+                    raise RuntimeError("a client of the closed loop was lost")
                 took, cpu = time.perf_counter() - begin, time.process_time() - cpu
                 ran = {key: now - before[key] for key, now in asdict(engine.counters).items()}
             finally:

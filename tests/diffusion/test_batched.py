@@ -8,6 +8,7 @@ be taken in another order; another row's timestep or text would make a differenc
 
 import asyncio
 import itertools
+import time
 from functools import partial
 
 import numpy as np
@@ -210,3 +211,50 @@ async def test_an_autoencoder_that_needs_float32_stays_so_while_pictures_are_dra
     drawn = await among_others(engine, [Sampler(pipeline)] * len(wanted), wanted)
     assert furthest(drawn, twins) <= HALF_TOLERANCE
     assert pipeline.vae.dtype == torch.float32
+
+
+async def test_decoder_calls_of_different_requests_meet(engine):
+    sampler, rows = Sampler(tiny.stable_diffusion()), []
+    decode = sampler.pipeline.vae.decode
+
+    def counted(latents, *args, **kwargs):
+        rows.append(len(latents))
+        return decode(latents, *args, **kwargs)
+
+    sampler.pipeline.vae.decode = counted
+    requests = [request(seed=seed) for seed in range(4)]
+    drawn = await asyncio.gather(
+        *(engine.run(partial(sampler.draw, one), sampler.order(one)) for one in requests)
+    )
+    assert sum(rows) == 4
+    assert max(rows) > 1
+    assert len({one.developed().picture.sha256 for one in drawn}) == 4
+
+
+async def test_a_pipeline_whose_denoiser_is_unknown_takes_its_turns_step_by_step(monkeypatch):
+    monkeypatch.setattr("deployments.diffusion.sampler.denoiser_name", lambda pipeline: None)
+    sampler = Sampler(tiny.stable_diffusion())
+    config = DiffusionConfig(model="tiny", max_backlog_seconds=1e6)
+    engine = await asyncio.to_thread(start_engine, sampler, config)
+    requests = [request(seed=seed, steps=6) for seed in range(3)]
+    drawn = await asyncio.gather(
+        *(engine.run(partial(sampler.draw, one), sampler.order(one)) for one in requests)
+    )
+    assert engine.counters.calls == 18
+    assert [one.developed().picture for one in drawn] == [
+        sampler.sample(one).picture for one in requests
+    ]
+    task = asyncio.create_task(
+        engine.run(partial(sampler.draw, request(steps=200)), sampler.order(request(steps=200)))
+    )
+    await asyncio.to_thread(_until, lambda: engine.counters.calls >= 20)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert engine.counters.calls < 200
+    engine.close()
+
+
+def _until(true) -> None:
+    while not true():
+        time.sleep(0.01)

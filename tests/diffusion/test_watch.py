@@ -10,7 +10,7 @@ from deployments.diffusion.prediction import Affine
 from deployments.diffusion.sampler import Sampler
 from deployments.diffusion.steering import Moment
 from deployments.diffusion.watch import Watcher
-from deployments.errors import StageFailed
+from deployments.errors import ConfigurationError, StageFailed
 from tests.diffusion import tiny
 from tests.diffusion.tiny import LinearHead, request
 
@@ -60,7 +60,7 @@ def test_the_head_is_asked_once_for_each_check_point():
 
 
 def test_what_is_furthest_above_its_own_threshold_is_flagged():
-    thresholds = {"violence": 0.9, "sexual": 0.3, "unknown": 0.0}
+    thresholds = {"violence": 0.9, "sexual": 0.3}
     head = Told(violence=0.95, sexual=0.6, hate=0.99)
     watcher = Watcher(head, torch.zeros(1, 16), watch(thresholds=thresholds))
     flag = watcher.check(moments(2)[1])
@@ -71,6 +71,7 @@ def test_a_flagged_trajectory_is_turned_from_its_check_point_on():
     plain = sampler(3.0).sample(request(steps=10))
     turned = sampler(3.0).sample(request(steps=10, watch=watch()))
     assert turned.turned_at_step == 5
+    assert turned.turned_for in CATEGORIES
     assert turned.score_before > 0.5
     assert turned.picture.sha256 != plain.picture.sha256
     # Two rows a step, and one more for the branch in each call after the check.
@@ -90,6 +91,13 @@ def test_a_stronger_turn_goes_further():
         for strength in (0.5, 1.0, 2.0)
     }
     assert len(pictures) == 3
+
+
+def test_a_category_that_the_head_does_not_know_is_a_configuration_error():
+    subject = sampler(0.0)
+    subject.check_watch(watch())
+    with pytest.raises(ConfigurationError, match="violense"):
+        subject.check_watch(watch(thresholds={"violense": 0.5}))
 
 
 @pytest.mark.parametrize("steering", [None, Steering(concept=ConceptSteering(concepts={}))])

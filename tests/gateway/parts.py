@@ -136,7 +136,7 @@ class Diffusion:
         self.cancelled = 0
         self.full: Overloaded | None = None
 
-    async def check(self, request: GenerationRequest) -> None:
+    async def check(self, request: GenerationRequest, n: int) -> None:
         if self.full:
             raise self.full
 
@@ -189,7 +189,7 @@ class Slow:
 
     judge = screen = decide = rewrite = generate = _wait
 
-    async def check(self, request: GenerationRequest) -> None:
+    async def check(self, request: GenerationRequest, n: int) -> None:
         """There is room, only no answer."""
 
 
@@ -199,7 +199,7 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def _fail(self, request: object) -> None:
+    async def _fail(self, *request: object) -> None:
         raise self.error
 
     judge = screen = decide = rewrite = check = generate = _fail

@@ -15,7 +15,7 @@ URL = "/v1/images/generations"
 class Painter:
     """Draws pictures whose pixels depend on the seed alone."""
 
-    async def check(self, request: GenerationRequest) -> None:
+    async def check(self, request: GenerationRequest, n: int) -> None:
         """There is always room."""
 
     async def generate(self, request: GenerationRequest) -> Generation:

@@ -4,7 +4,13 @@ import asyncio
 
 import pytest
 
-from deployments.contracts import PictureVerdict, PolicyRef
+from deployments.contracts import (
+    Generation,
+    GenerationRequest,
+    PictureVerdict,
+    PolicyRef,
+    Watch,
+)
 from deployments.errors import (
     Cancelled,
     ContentBlocked,
@@ -83,11 +89,29 @@ async def test_a_full_engine_refuses_before_anything_is_read():
     assert guard.asked == []
 
 
-async def test_a_flagged_picture_is_drawn_again_whatever_the_load():
+async def test_what_was_let_in_is_drawn_and_drawn_again_whatever_the_load():
     diffusion = parts.Diffusion()
     subject = walk(diffusion=diffusion, classifier=parts.Classifier(lambda t: t.endswith("|0.0")))
     await subject.generate(parts.job(), new_trace())
-    assert [order.again for order in diffusion.asked] == [False, True]
+    assert [order.let_in for order in diffusion.asked] == [True, True]
+
+
+async def test_a_turn_in_mid_flight_is_told_in_the_trace():
+    class Turning(parts.Diffusion):
+        async def generate(self, request: GenerationRequest) -> Generation:
+            drawn = await super().generate(request)
+            told = {"turned_at_step": 4, "turned_for": "violence", "score_before": 0.9}
+            return drawn.model_copy(update=told)
+
+    watch = Watch(check_points=(0.4,), thresholds={"violence": 0.8}, strength=2.0)
+    output = parts.POLICY.output.model_copy(update={"watch": watch})
+    policy = parts.POLICY.model_copy(update={"output": output})
+    trace = new_trace()
+    await walk(diffusion=Turning(), policy=policy).generate(parts.job(), trace)
+    safety = trace.safety("delivered")
+    (drawn,) = [stage for stage in safety.stages if stage.stage == "diffusion"]
+    assert (drawn.action, drawn.category, drawn.score) == ("turn", "violence", 0.9)
+    assert (safety.tries[0].steer, safety.tries[0].strength) == (True, 2.0)
 
 
 async def test_tries_are_bounded_and_their_strength_rises():

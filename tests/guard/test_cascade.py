@@ -282,3 +282,15 @@ def test_a_blocking_policy_needs_a_bad_canary_of_its_own():
 def test_canaries_of_what_the_policy_does_not_block_are_left_out():
     canaries = Canaries(good=("a dog",), bad={"violence": ("x",), "brands": ("y",), "hate": ("z",)})
     assert canaries.of(POLICY) == [("a dog", False), ("x", True)]
+
+
+async def test_what_was_screened_under_other_word_lists_is_screened_again():
+    request = GuardRequest(prompt="a man mocked by a zorblax")
+    before = cascade(TableModel(TABLE))
+    screening = await before.screen(request)
+    violence = POLICY.categories["violence"].model_copy(update={"block_terms": ("zorblax",)})
+    newer = POLICY.model_copy(update={"categories": {**POLICY.categories, "violence": violence}})
+    newer.__dict__.pop("ref", None)  # the copy would keep the cached hash
+    verdict = await before.reworded(newer).decide(request, screening)
+    assert (verdict.action, verdict.stage, verdict.policy) == ("block", "blocklist", newer.ref)
+    assert (await before.decide(request, screening)).stage == "llm"

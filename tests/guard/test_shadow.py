@@ -140,22 +140,24 @@ class TestDeployment:
     def guard(self, shadow: Shadow | None) -> Guard:
         guard = Guard.__new__(Guard)
         guard._shadow, guard._llm = shadow, None
-        guard._cascade = type("Stub", (), {"judge": staticmethod(judge(POLICY, TableModel(TABLE)))})
+        guard._cascade = type(
+            "Stub", (), {"screen": staticmethod(judge(POLICY, TableModel(TABLE)))}
+        )
         return guard
 
     async def test_the_active_verdict_is_the_answer(self, shadow):
         running = shadow()
-        verdict = await self.guard(running).judge(request("a logo"))
+        verdict = await self.guard(running).screen(request("a logo"))
         assert verdict.action == "allow"
         await running.settled()
         assert running.counts.differing == 1
 
     async def test_without_a_shadow_there_is_none(self):
-        assert (await self.guard(None).judge(request("a logo"))).action == "allow"
+        assert (await self.guard(None).screen(request("a logo"))).action == "allow"
 
     async def test_the_last_counts_are_logged_when_the_replica_ends(self, shadow):
         guard = self.guard(shadow())
-        await guard.judge(request("a dog"))
+        await guard.screen(request("a dog"))
         await guard._shadow.settled()
         guard.__del__()
         assert shadow.lines()[-1]["counts"]["compared"] == 1

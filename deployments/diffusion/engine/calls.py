@@ -44,8 +44,13 @@ class Call:
         return self.lane, self.model, own
 
     def run(self) -> Any:
-        """The model's answer to this call alone."""
-        return self.model(*self.args, **self.kwargs)
+        """The model's answer to this call alone, when the device has it."""
+        answer = self.model(*self.args, **self.kwargs)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()  # what is only queued can neither be timed nor called off
+        elif torch.backends.mps.is_available():
+            torch.mps.synchronize()
+        return answer
 
 
 def joined(calls: Sequence[Call]) -> Call:
@@ -173,6 +178,8 @@ class AskingDecoder(Asking):
 
     def decode(self, latents: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """As the autoencoder's own, in its own dtype, which may be wider than the denoiser's."""
+        # Some pipelines hand their generator over, which no decoder uses and no two requests share.
+        kwargs.pop("generator", None)
         args = (latents.to(self._model.dtype), *args)
         call = call_of(self._model.decode, args, kwargs, self._lane)
         return self._ask(replace(call, step=False))

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Program: TypeAlias = Callable[[Ask], Result]
+EXPECTED_SECONDS = 3.0
+"""For so long the backlog counts what `check` has let in: its prompt is being judged."""
 
 
 @dataclass
@@ -60,6 +62,7 @@ class _Request:
     thread: greenlet | None = None
     call: Call | None = None
     calls: int = 0
+    rows: int = 0
     grad: bool = False
 
     def resume(self, switch: Callable[..., Any], *values: Any) -> Any:
@@ -78,7 +81,7 @@ class _Request:
     @property
     def row_steps_left(self) -> int:
         """Rows times calls that it still means to make."""
-        return max(self.order.row_steps - self.order.rows * self.calls, 0)
+        return max(self.order.row_steps - self.rows, 0)
 
 
 class Engine:
@@ -112,17 +115,19 @@ class Engine:
         self._messages: deque[Callable[[], None]] = deque()
         self._news = threading.Condition()
         self._closing = False
-        self._progress = time.monotonic()
+        self._progress = self._noted = time.monotonic()
+        self._expected: deque[tuple[float, int]] = deque()  # when row-steps were let in by `check`
         self._thread = threading.Thread(target=self._loop, name=f"{stage}-engine", daemon=True)
         self._thread.start()
 
-    def check(self, order: Order) -> None:
-        """Raises Overloaded where the door is shut; `retry_after` says when to come back."""
-        try:
-            self._door.enter(self._waiting(), self._backlog(), order.row_steps)
-        except Overloaded:
-            self.counters.refused += 1
-            raise
+    def check(self, row_steps: int) -> None:
+        """Lets so much work in, which is then expected and need not ask again.
+
+        Raises:
+            Overloaded: the door is shut; `retry_after` says when to come back.
+        """
+        self._enter(row_steps)
+        self._expected.append((time.monotonic(), row_steps))
 
     async def run(self, program: Program[Result], order: Order, *, let_in: bool = False) -> Result:
         """Runs a program, and calls it off when the caller is cancelled.
@@ -130,7 +135,7 @@ class Engine:
         When this returns or raises, the engine no longer works for the program.
 
         Args:
-            let_in: passes by the door.
+            let_in: `check` has let it in.
 
         Raises:
             Overloaded: as `check`.
@@ -138,7 +143,7 @@ class Engine:
             StageFailed: the program raised something outside our own errors.
         """
         if not let_in:
-            self.check(order)
+            self._enter(order.row_steps)
         if not self._at_hand:
             self._progress = time.monotonic()
         loop, number = asyncio.get_running_loop(), next(self._ids)
@@ -173,7 +178,7 @@ class Engine:
 
     def check_health(self) -> None:
         """Raises StageFailed when the thread is dead, or there is work but no progress."""
-        if not self._thread.is_alive():
+        if self._closing or not self._thread.is_alive():
             raise StageFailed(self._stage, "its thread has ended")
         idle = time.monotonic() - self._progress
         if self._at_hand and idle > self._stall_seconds:
@@ -190,7 +195,18 @@ class Engine:
         return sum(request.thread is None for request in self._at_hand.values())
 
     def _backlog(self) -> int:
-        return sum(request.row_steps_left for request in self._at_hand.values())
+        """Row-steps at hand, and those that were just let in and may not have come yet."""
+        while self._expected and self._expected[0][0] < time.monotonic() - EXPECTED_SECONDS:
+            self._expected.popleft()
+        expected = sum(row_steps for _, row_steps in self._expected)
+        return expected + sum(request.row_steps_left for request in self._at_hand.values())
+
+    def _enter(self, row_steps: int) -> None:
+        try:
+            self._door.enter(self._waiting(), self._backlog(), row_steps)
+        except Overloaded:
+            self.counters.refused += 1
+            raise
 
     def _tell(self, message: Callable[[], None]) -> None:
         with self._news:
@@ -213,17 +229,19 @@ class Engine:
         except Exception:
             # What no request is to blame for ends the thread; the replica is unhealthy then.
             logger.exception("%s: the engine's loop failed", self._stage)
-        with self._news:
-            self._closing = True
-        self._listen(wait=False)
-        for number, request in list(self._requests.items()):
-            self._cancel(number, request.calls)
+        finally:
+            with self._news:
+                self._closing = True
+            self._listen(wait=False)
+            for number, request in list(self._requests.items()):
+                self._cancel(number, request.calls)
 
     def _listen(self, *, wait: bool) -> None:
         """Does what it was told; a frame of its own, so that an idle loop holds no request."""
         with self._news:
             while wait and not self._messages and not self._closing:
                 self._news.wait()
+                self._noted = time.monotonic()
             messages = list(self._messages)
             self._messages.clear()
         for message in messages:
@@ -240,12 +258,7 @@ class Engine:
 
     def _run(self, requests: list[_Request], planned: list[int]) -> None:
         calls = [request.call for request in requests if request.call]
-        started = time.monotonic()
-        try:
-            answers = apart(joined(calls).run(), [call.rows for call in calls])
-        except Exception:
-            logger.exception("%s: a model call of %d requests failed", self._stage, len(calls))
-            answers = [_answer(call) for call in calls]
+        answers = self._answers(calls)
         self._progress = time.monotonic()
         step, rows = calls[0].step, sum(call.rows for call in calls)
         if step:
@@ -253,13 +266,27 @@ class Engine:
             self.counters.rows += rows
         for number, request, answer in zip(planned, requests, answers, strict=True):
             assert request.thread is not None
-            request.calls += step
+            if step:
+                request.calls += 1
+                request.rows += request.call.rows if request.call else 0
             if isinstance(answer, Exception):
                 self._resume(number, request.thread.throw, answer)
             else:
                 self._resume(number, request.thread.switch, answer)
         if step:
-            self._clock.note(rows, time.monotonic() - started)
+            # All that the thread did since the last step: decoding and beginning too.
+            now = time.monotonic()
+            self._clock.note(rows, now - self._noted)
+            self._noted = now
+
+    def _answers(self, calls: list[Call]) -> list[Any]:
+        """What the model answers to each, or the error that it raised."""
+        try:
+            return apart(joined(calls).run(), [call.rows for call in calls])
+        except Exception:
+            logger.exception("%s: a model call of %d requests failed", self._stage, len(calls))
+        # Not within the handler, where the traceback still holds the failed call's memory.
+        return [_answer(call) for call in calls]
 
     def _resume(self, number: int, switch: Callable[..., Any], *values: Any) -> None:
         """Lets a program go on until it asks for a call or ends."""
@@ -306,7 +333,7 @@ class Engine:
                 self.counters.completed += 1
             case Cancelled():
                 self.counters.cancelled += 1
-                self.counters.rows_called_off += request.order.rows * request.calls
+                self.counters.rows_called_off += request.rows
             case _:
                 self.counters.failed += 1
         request.done(result, error)

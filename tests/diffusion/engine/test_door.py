@@ -89,8 +89,8 @@ def test_no_hour_is_promised_to_more_than_it_has_places_for(refusals):
 
 
 def test_what_is_too_far_off_to_be_told_is_not_promised_either(entrance):
-    # Nobody is told to wait longer than two minutes, so nobody will come at 195.
-    assert {entrance.refused(backlog=200) for _ in range(50)} == {120}
+    # Nobody is told to wait longer than five minutes, so nobody will come at 395.
+    assert {entrance.refused(backlog=400) for _ in range(50)} == {300}
     entrance.time = 100
     assert entrance.refused(backlog=100) == 195
 

@@ -401,7 +401,7 @@ async def test_the_door_refuses_and_that_is_counted():
     with pytest.raises(Overloaded):
         await engine.run(partial(steps, gate, 1.0, 3), full)
     with pytest.raises(Overloaded):
-        engine.check(full)
+        engine.check(full.row_steps)
     third = asyncio.create_task(
         engine.run(partial(steps, gate, 1.0, 3, rows=CAP), full, let_in=True)
     )
@@ -543,3 +543,10 @@ async def test_a_loop_that_fails_ends_with_its_requests_and_is_a_failure_of_heal
         engine.check_health()
     with pytest.raises(Cancelled):
         await engine.run(partial(steps, Model(), 1.0, 1), Order())
+
+
+async def test_what_was_let_in_counts_as_work_until_it_comes():
+    engine = started()
+    engine.check(600)
+    assert engine.stats()["backlog_seconds"] == 600 / CAP
+    engine.close()
