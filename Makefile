@@ -62,7 +62,7 @@ loadtest: install  ## a minute of users against a running service; report in run
 		--html runs/loadtest.html --only-summary
 
 .PHONY: bench
-bench: install  ## step-level batching beside its baselines (17 minutes); ends with one JSON line
+bench: install  ## step-level batching beside its baselines (22 minutes); ends with one JSON line
 	@$(BIN)/python -m evaluation.bench
 
 .PHONY: plan

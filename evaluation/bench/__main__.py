@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=6.0, help="seconds, at least")
     parser.add_argument("--seconds", type=float, default=12.0, help="of a window, at least")
     parser.add_argument("--replays", type=int, default=3, help="of the arrivals")
-    parser.add_argument("--trace", type=float, default=60.0, help="seconds of arrivals")
+    parser.add_argument("--trace", type=float, default=120.0, help="seconds of arrivals")
     parser.add_argument("--quick", action="store_true", help="a minute or two; figures are noise")
     args = parser.parse_args()
     if args.quick:
