@@ -112,7 +112,7 @@ def derived_config(path: Path, policy: Path, audit_log: Path) -> Path:
     policy.with_name("words.yaml").write_text("{}", encoding="utf-8")
     application["args"]["policy"] = str(policy)
     application["args"]["gateway"]["audit_log"] = str(audit_log)
-    application["args"]["diffusion"] |= {"max_waiting": 300, "max_backlog_seconds": 600}
+    application["args"]["diffusion"] |= {"max_waiting": 300, "max_backlog_seconds": 3600}
     for deployment in application["deployments"]:
         if deployment["name"] in ("gateway", "diffusion"):
             deployment["autoscaling_config"]["max_replicas"] = 1

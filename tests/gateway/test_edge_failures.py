@@ -78,7 +78,7 @@ async def test_refused_pictures_are_told_apart_from_a_blocked_prompt(http, walk)
     [
         (StageTimeout("guard", "no answer within 20 s", 7.2), 503, "safety_unavailable", "8"),
         (StageFailed("classifier", "its replica died", 0.0), 503, "safety_unavailable", "1"),
-        (UnparsableAnswer("guard", "no verdict", 900), 503, "safety_unavailable", "120"),
+        (UnparsableAnswer("guard", "no verdict", 900), 503, "safety_unavailable", "300"),
         (Overloaded("diffusion", "its queue is full", 30), 429, "overloaded", "30"),
         (Cancelled("the work was cancelled"), 503, "internal_error", "5"),
         (RuntimeError("a private prompt"), 503, "internal_error", "5"),
