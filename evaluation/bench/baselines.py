@@ -75,7 +75,7 @@ class Way:
         admission: who begins, given the row cap.
         groups: of the jobs of one `serve.batch`, those that run together, group after group;
             None: no such batches, each job goes to the engine when it comes.
-        settings: what jobs that run together must have in common; None keeps the sampler's own.
+        settings: what jobs that run together must have in common; None: nothing.
     """
 
     admission: Callable[[Cap], Admission]
@@ -90,7 +90,9 @@ class Way:
 WAYS = {
     "step": Way(by_rows),
     "one": Way(one_at_a_time),
-    "request_batch": Way(all_at_once, alike_groups),
+    "request_batch": Way(
+        all_at_once, alike_groups, lambda request: (request.guidance_scale, request.steps)
+    ),
     "request_batch_mixed": Way(all_at_once, one_group),
     "equal_fifo": Way(equal_first_in_first_out, settings=lambda request: request.guidance_scale),
 }

@@ -86,6 +86,8 @@ def test_equal_means_equal_guidance_whatever_the_steps():
     settings = [way.order(request, order(0)).settings for request in (few, many, other)]
     assert settings[0] == settings[1] != settings[2]
     assert WAYS["step"].order(few, order(7)).settings == 7
+    by_batch = [WAYS["request_batch"].order(r, order(0)).settings for r in (few, many)]
+    assert by_batch[0] != by_batch[1]
 
 
 def test_a_pipeline_call_takes_one_of_each_setting():
