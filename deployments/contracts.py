@@ -86,11 +86,11 @@ class Screening(Contract):
     """What the guard's cheap stages found where they leave the decision to the language model.
 
     It is handed back with the prompt, so that nothing is read twice. `policy` is the one under
-    which it was found, None for nothing. `listed` and `seen` are tables of scores by category: of
+    which it was found. `listed` and `seen` are tables of scores by category: of
     the word lists, and of the embedding stage for each piece that it read.
     """
 
-    policy: PolicyRef | None = None
+    policy: PolicyRef
     stages: tuple[StageRecord, ...] = ()
     listed: tuple[dict[str, Score], ...] = ()
     seen: tuple[dict[str, Score], ...] = ()

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from deployments.errors import Cancelled, Overloaded, SafelightError, StageFailed
+from deployments.futures import ended
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -143,7 +144,7 @@ class Worker:
         except asyncio.CancelledError:
             job.cancel()
             submitted.cancel()  # succeeds only while the job still waits for its turn
-            await _settled(finished)
+            await ended(finished)
             raise
         return finished.result()
 
@@ -167,14 +168,3 @@ class Worker:
         self.counters.seconds_per_call = mean + SMOOTHING * (took - mean) if mean else took
         self.counters.calls += 1
         self._progress = now
-
-
-async def _settled(future: asyncio.Future) -> None:
-    """Waits until the future is done, however often the waiting task is cancelled."""
-    while not future.done():
-        try:
-            await asyncio.wait({future})
-        except asyncio.CancelledError:
-            continue
-    if not future.cancelled():
-        future.exception()  # seen here, so that the loop does not report it as lost

@@ -7,7 +7,8 @@ blocked, is called off within a step; its row-steps were wasted.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from deployments.contracts import Generation, GenerationRequest, Version
 
@@ -21,19 +22,21 @@ class HeadStart:
     """The pictures of one request that are begun early. Used once, and dropped in the end."""
 
     def __init__(
-        self, orders: Orders, generate: Callable[[GenerationRequest], Awaitable[Generation]]
+        self,
+        orders: Orders,
+        generate: Callable[[GenerationRequest], Coroutine[Any, Any, Generation]],
     ) -> None:
         self._orders, self._generate = orders, generate
         self._preparing: asyncio.Task[None] | None = None
         self._begun: list[tuple[GenerationRequest, asyncio.Task[Generation]]] = []
         self.wasted = 0
 
-    def prepare(self, versions: Awaitable[Sequence[Version]]) -> None:
-        """Begins with these versions as soon as they are there. If they fail, nothing begins."""
+    def prepare(self, versions: Callable[[], Awaitable[Sequence[Version]]]) -> None:
+        """Asks for versions and begins with them. If that fails, nothing begins."""
 
         async def begin() -> None:
             try:
-                self.begin(await versions)
+                self.begin(await versions())
             except Exception:  # the walk asks again, and then it counts
                 logger.info("no head start", exc_info=True)
 
@@ -48,7 +51,7 @@ class HeadStart:
         begun = [order for order, _ in self._begun]
         for order in self._orders(versions):
             if order not in begun and prompt in (None, order.prompt):
-                self._begun.append((order, asyncio.create_task(self._draw(order))))
+                self._begun.append((order, asyncio.create_task(self._generate(order))))
 
     def keep(self, versions: Sequence[Version]) -> None:
         """Calls off what was begun with others than these versions."""
@@ -66,7 +69,7 @@ class HeadStart:
                 return None if failed else task
         return None
 
-    def settled(self) -> None:
+    def stop_preparing(self) -> None:
         """The verdict is there: what is not prepared by now comes too late."""
         if self._preparing is not None:
             self._preparing.cancel()
@@ -74,7 +77,7 @@ class HeadStart:
 
     def drop(self) -> None:
         """Calls off all that was not taken."""
-        self.settled()
+        self.stop_preparing()
         for order, task in list(self._begun):
             self._call_off(order, task)
 
@@ -84,6 +87,3 @@ class HeadStart:
         task.cancel()
         # Seen here, so that the loop does not report a failure as lost.
         task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-
-    async def _draw(self, order: GenerationRequest) -> Generation:
-        return await self._generate(order)

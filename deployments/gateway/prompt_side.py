@@ -96,11 +96,11 @@ class PromptSide:
 
         def undecided() -> None:
             if head_start:
-                head_start.prepare(self._likely(request, rewrite, n, seed))
+                head_start.prepare(partial(self._likely, request, rewrite, n, seed))
 
         verdict = await self.judge(request, trace, undecided)
         if head_start:
-            head_start.settled()
+            head_start.stop_preparing()
         asked = (Version(prompt=request.prompt),) * n
         blocked = Admission(action="block", versions=asked, verdict=verdict)
         due = {verdict.rewrite} & HARM if verdict.action == "rewrite" else set()

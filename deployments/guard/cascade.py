@@ -88,7 +88,7 @@ class Cascade:
         Raises:
             Unavailable: the model cannot answer; there is no verdict then.
         """
-        if screening.policy not in (None, self._policy.ref):
+        if screening.policy != self._policy.ref:
             found = await self.screen(request)
             if isinstance(found, PromptVerdict):
                 return found
@@ -108,7 +108,7 @@ class Cascade:
 
     async def judge_by_model(self, request: GuardRequest) -> PromptVerdict:
         """The verdict of the language model alone, without the rules before it."""
-        return await self.decide(request, Screening())
+        return await self.decide(request, Screening(policy=self._policy.ref))
 
     async def _read(self, request: GuardRequest) -> Tables:
         if self._cnn is None:

@@ -1,7 +1,7 @@
 """One question that softens and grounds, to an instruct model that answers in a JSON schema."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 from deployments.chat import ChatTokenizer
 from deployments.contracts import RewriteRequest, Version
@@ -10,7 +10,7 @@ from deployments.policy import Category
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.ground import grounded
 from deployments.rewriter.instruct import SCHEMA, Answer, InstructTemplate, order, parsed
-from deployments.rewriter.proposal import new_wording
+from deployments.rewriter.proposal import Model, new_wording
 from deployments.rewriter.revision import Revision
 from deployments.rewriter.similarity import Similarity
 from deployments.rewriter.soften import SOFT_KINDS, soft_kind, softened
@@ -20,25 +20,11 @@ FORM_TOKENS = 64
 """More than the JSON around the wordings takes."""
 
 
-class InstructModel(Protocol):
-    """What this file needs of `deployments.llm.LanguageModel`."""
+class InstructModel(Model, Protocol):
+    """A model with a chat template of its own."""
 
     @property
     def tokenizer(self) -> ChatTokenizer: ...
-
-    @property
-    def max_tokens(self) -> int: ...
-
-    async def complete(
-        self,
-        ids: Sequence[int],
-        max_tokens: int,
-        *,
-        temperature: float = 0.0,
-        seed: int | None = None,
-        stop_token_ids: Sequence[int] = (),
-        schema: Mapping[str, Any] | None = None,
-    ) -> str | None: ...
 
 
 class OneCall:

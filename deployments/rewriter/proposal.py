@@ -2,8 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from deployments.contracts import Change, RewriteKind
 from deployments.rewriter.config import RewriterConfig
@@ -26,6 +26,7 @@ class Model(Protocol):
         temperature: float = 0.0,
         seed: int | None = None,
         stop_token_ids: Sequence[int] = (),
+        schema: Mapping[str, Any] | None = None,
     ) -> str | None: ...
 
 

@@ -83,7 +83,7 @@ class Guard:
     async def screen(self, request: GuardRequest) -> PromptVerdict | Screening:
         self.asked.append(request.prompt)
         if request.prompt in self.undecided:
-            return Screening()
+            return Screening(policy=POLICY.ref)
         return self.answers.get(request.prompt, ALLOW)
 
     async def decide(self, request: GuardRequest, screening: Screening) -> PromptVerdict:

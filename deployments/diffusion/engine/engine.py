@@ -25,6 +25,7 @@ from deployments.diffusion.engine.door import Door
 from deployments.diffusion.engine.row_cap import Clock
 from deployments.diffusion.engine.schedule import Admission, Order, Parked, Schedule
 from deployments.errors import Cancelled, Overloaded, SafelightError, StageFailed
+from deployments.futures import ended
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ class Engine:
             calls = request.calls
             with suppress(Cancelled):  # closing, the engine calls it off itself
                 self._tell(lambda: self._cancel(number, calls))
-            await _ended(finished)
+            await ended(finished)
             raise
         finally:
             del self._at_hand[number]
@@ -350,14 +351,3 @@ def _answer(call: Call) -> Any:
 def _settle(future: asyncio.Future, result: Any, error: BaseException | None) -> None:
     if not future.done():
         future.set_result(result) if error is None else future.set_exception(error)
-
-
-async def _ended(future: asyncio.Future) -> None:
-    """Waits until the future is done, however often the waiting task is cancelled."""
-    while not future.done():
-        try:
-            await asyncio.wait({future})
-        except asyncio.CancelledError:
-            continue
-    if not future.cancelled():
-        future.exception()  # seen here, so that the loop does not report it as lost
