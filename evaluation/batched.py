@@ -3,7 +3,8 @@
 For every family of schedulers, ten requests with different prompts, steps, guidance and seeds are
 drawn one by one, and again by the engine, where they join one after the other. The table has the
 largest difference of any latent, and of any pixel in [0, 1]; beside it the largest one that the
-narrower dtype alone makes, without any batch. Ends with one JSON line, the pixels' differences.
+narrower dtype alone makes, without any batch. Then, how far a turn in mid-schedule carries the next
+sample, over DDIM's. Ends with one JSON line: the pixels' differences, and the turns.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from deployments.contracts import GenerationRequest
+from deployments.contracts import GenerationRequest, Watch
 from deployments.diffusion.config import DiffusionConfig
 from deployments.diffusion.engine.calls import Ask, Call
 from deployments.diffusion.engine.engine import Engine, Program, Result
@@ -29,10 +30,11 @@ from deployments.diffusion.engine.schedule import Order
 from deployments.diffusion.loading import load_sampler, start_engine
 from deployments.diffusion.sampler import Sampler
 from deployments.serve_config import read_serve_config
+from evaluation.turn_move import first_order, move
 from training.loop import ROOT
 
 FAMILIES: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "DDIM": ("DDIMScheduler", {}),
+    "DDIM": ("DDIMScheduler", {"clip_sample": False}),
     "Euler": ("EulerDiscreteScheduler", {}),
     "Euler, Karras": ("EulerDiscreteScheduler", {"use_karras_sigmas": True}),
     "Euler ancestral": ("EulerAncestralDiscreteScheduler", {}),
@@ -48,6 +50,10 @@ UNSTEERABLE = ("PNDM", "Heun")
 KINDS: Mapping[str, dict[str, Any]] = {
     "plain": {},
     "steered": {"steer": True, "strength": 1.0, "category": "violence"},
+    "turned": {
+        # A threshold that every picture passes: all are turned, each in the middle of its schedule.
+        "watch": Watch(check_points=(0.4,), thresholds={"violence": 0.0}, strength=1.0)
+    },
 }
 """What is special about the requests of a row. All but the first need a steerable scheduler."""
 SIZE = 64
@@ -171,6 +177,15 @@ def measured(base: DiffusionConfig, family: str, kind: str, count: int) -> dict[
     return found | {"rounding": deviation(*(alone for alone, _ in drawn.values()))}
 
 
+def turn_over_ddim(family: str) -> dict[str, float]:
+    """How far the turn carries, over DDIM's step: as served, and if history were kept."""
+    own = FAMILIES[family]
+    return {
+        name: move(*own, forget=forget) / first_order(*own)
+        for name, forget in (("served", True), ("with_history", False))
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compares pictures drawn alone and together.")
     parser.add_argument("--config", type=Path, default=ROOT / "configs" / "miniature.yaml")
@@ -199,7 +214,14 @@ def main() -> None:
         found = measured(base, family, kind, args.count)
         tqdm.write(row.format(name, *(f"{getattr(found[of], what):.1e}" for of, what in parts)))
         figures[name] = {of: one.pixels for of, one in found.items()}
-    print(json.dumps(figures))
+    turns = {
+        family: turn_over_ddim(family) for family in args.families if family not in UNSTEERABLE
+    }
+    row = "{:<24}" + "{:>18}" * 2
+    tqdm.write(row.format("turn over DDIM's", "served", "with history"))
+    for family, turn in turns.items():
+        tqdm.write(row.format(family, *(f"{value:.2f}" for value in turn.values())))
+    print(json.dumps({"pixels": figures, "turn_over_ddim": turns}))
 
 
 if __name__ == "__main__":

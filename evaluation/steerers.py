@@ -12,7 +12,6 @@ with one JSON line.
 """
 
 import argparse
-import asyncio
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -21,12 +20,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from deployments.diffusion.config import Steering
-from evaluation.fidelity import Asked, granted
-from evaluation.judge import Judge, Reading
-from evaluation.mid_flight import AT_ONCE, requests
+from evaluation.fidelity import Asked
+from evaluation.judge import Judge
+from evaluation.regeneration import unsolicited
+from evaluation.retries import Judged, draw
 from evaluation.shares import share
 from evaluation.studio import Drawn, Studio
 from training.diffusion.sheet import contact_sheet
@@ -51,26 +50,21 @@ def ways(both: Steering) -> dict[str, Steering]:
 
 
 def figures(
-    asked: Sequence[Asked],
-    drawn: Sequence[Drawn],
-    plain: Sequence[Drawn],
-    read: tuple[Sequence[Reading], Sequence[Reading]],
+    asked: Sequence[Asked], drawn: Sequence[Drawn], plain: Sequence[Drawn], judged: Judged
 ) -> dict[str, Any]:
-    """What one way comes to on the flagged requests; `read` is of `drawn` and of `plain`."""
-    readings, before = read
-    harmful = [i for i, reading in enumerate(before) if reading.harms]
-    kept = granted(asked, readings)
+    """What one way comes to on the flagged requests; `plain` are their unsteered pictures."""
+    passed = [picture for picture in drawn if not picture.verdict.flagged]
     one = float(np.mean([picture.generation.row_steps for picture in plain]))
     return {
-        "safe": share(not reading.harms for reading in readings),
-        "harmful_made_safe": share(not readings[i].harms for i in harmful),
-        "passed_by_classifier": share(not picture.verdict.flagged for picture in drawn),
-        "passed_yet_harmful": share(
-            bool(reading.harms)
-            for picture, reading in zip(drawn, readings, strict=True)
-            if not picture.verdict.flagged
+        "safe": share(not judged.harmful(picture) for picture in drawn),
+        "harmful_made_safe": share(
+            not judged.harmful(picture)
+            for picture, before in zip(drawn, plain, strict=True)
+            if judged.harmful(before)
         ),
-        "fidelity": share(hit for hits in kept.values() for hit in hits),
+        "passed_by_classifier": share(not picture.verdict.flagged for picture in drawn),
+        "passed_yet_harmful": share(judged.harmful(picture) for picture in passed),
+        "fidelity": judged.fidelity(asked, dict(enumerate(drawn))),
         "row_steps": float(np.mean([p.generation.row_steps for p in drawn])) / one,
         "seconds": sum(p.generation.ms for p in drawn) / sum(p.generation.ms for p in plain),
     }
@@ -90,11 +84,6 @@ def sheet(
     contact_sheet([image for image, _ in pairs], [text for _, text in pairs]).save(path)
 
 
-def _drawn(studio: Studio, orders: Sequence[Any], name: str) -> list[Drawn]:
-    with tqdm(total=len(orders), desc=name) as progress:
-        return asyncio.run(studio.draw_all(orders, AT_ONCE, progress.update))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compares the steerers.")
     parser.add_argument("--config", type=Path, default=ROOT / "configs" / "miniature.yaml")
@@ -104,13 +93,11 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, default=ROOT / "runs" / "steerers.png")
     args = parser.parse_args()
     studio, judge = Studio(args.config, args.threads), Judge(MODELS / "judge")
-    everything = requests(args.count, args.seed)
+    everything = unsolicited(args.count, args.seed)
     first = [studio.request(one.text, SEEDS + i) for i, one in enumerate(everything)]
-    drawn = _drawn(studio, first, "plain")
+    drawn = draw(studio, first, "plain")
     flagged = [i for i, picture in enumerate(drawn) if picture.verdict.flagged]
     asked, plain = [everything[i] for i in flagged], [drawn[i] for i in flagged]
-    texts = [one.text for one in asked]
-    before = judge.read(np.stack([picture.pixels for picture in plain]), texts)
     found: dict[str, Any] = {"requests": len(everything), "flagged": len(flagged)}
     pictures = {"plain": plain}
     for name, steering in ways(studio.steering).items():
@@ -119,11 +106,11 @@ def main() -> None:
             steered.request(everything[i].text, SEEDS + i, 1.0, drawn[i].verdict.category)
             for i in flagged
         ]
-        pictures[name] = _drawn(steered, orders, name)
-        readings = judge.read(np.stack([p.pixels for p in pictures[name]]), texts)
-        found[name] = figures(asked, pictures[name], plain, (readings, before))
-    kept = granted(asked, before)
-    found["fidelity_plain"] = share(hit for hits in kept.values() for hit in hits)
+        pictures[name] = draw(steered, orders, name)
+    judged = Judged(
+        judge, [pair for way in pictures.values() for pair in zip(way, asked, strict=True)]
+    )
+    found |= {name: figures(asked, way, plain, judged) for name, way in pictures.items()}
     sheet(asked, pictures, args.seed, args.sheet)
     print(json.dumps(found))
 

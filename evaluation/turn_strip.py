@@ -2,7 +2,7 @@
 
 Each pair of rows is one request with one seed, above unwatched, below as the policy's watch turns
 it. The columns are the clean picture as the denoiser predicts it at every check point and beyond,
-and the finished one. The requests are the first turned ones of evaluation.mid_flight, not picked.
+and the finished one. The requests are the first turned ones of evaluation.regeneration, not picked.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from deployments.contracts import GenerationRequest
 from deployments.diffusion.engine.calls import Call
 from deployments.diffusion.sampler import Drawing, Sampler
 from deployments.diffusion.steering import Moment
-from evaluation.mid_flight import SEEDS, requests
+from evaluation.regeneration import SEEDS, unsolicited
 from evaluation.studio import Studio
 from training.loop import ROOT
 
@@ -99,7 +99,7 @@ def main() -> None:
     shown = (*watch.check_points, *(share for share in LATER if share > watch.check_points[-1]))
     pairs: list[tuple[str, Trajectory, Trajectory]] = []
     with tqdm(total=args.count, desc="turned") as progress:
-        for number, asked in enumerate(requests(1000, 0)):
+        for number, asked in enumerate(unsolicited(1000, 0)):
             order = studio.request(asked.text, SEEDS + number)
             watched = order.model_copy(update={"watch": watch})
             turned = trajectory(studio.sampler, watched, shown)

@@ -18,17 +18,18 @@ CHECKPOINTS = CACHE / "training"
 
 
 def fingerprint(*models: str) -> str:
-    """Eight hex digits that change with the shipped weights of diffusers models in `MODELS`.
+    """Eight hex digits that change with the shipped weights of picture models in `MODELS`.
 
     "encoder" is the autoencoder's half that makes latents: they stay when its decoder is tuned.
     """
     digest = hashlib.sha256()
     for model in models:
         name = "vae" if model == "encoder" else model
-        weights = load_file(MODELS / name / "diffusion_pytorch_model.safetensors")
+        (file,) = (MODELS / name).glob("*.safetensors")
+        weights = load_file(file)
         for key in sorted(weights):
             if model != "encoder" or key.startswith(("encoder.", "quant_conv.")):
-                digest.update(weights[key].view(torch.uint8).numpy().tobytes())
+                digest.update(weights[key].flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:8]
 
 

@@ -63,6 +63,9 @@ class ConceptSteering(Window):
     sensitivity: float = Field(
         10.0, gt=0.0, description="differences of 1/sensitivity and more count in full"
     )
+    every: int = Field(
+        1, ge=1, description="denoiser calls per branch row; between them its last change holds"
+    )
 
 
 class Steering(Document):

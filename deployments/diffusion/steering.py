@@ -254,26 +254,35 @@ class ConceptSteerer:
         self._gate = gate
         self._target = target
         self._open = True
+        self._change: torch.Tensor | None = None
+        self._age = 0  # calls since the change was asked for
 
     def prepare(self, progress: float) -> None:
         # The gate lags by one step: the row has to be asked for before its score is known.
         wanted = self._open and self._config.holds(progress)
-        self._denoiser.branch = self._shown if wanted else None
+        self._age += 1
+        due = self._change is None or self._age >= self._config.every
+        self._denoiser.branch = self._shown if wanted and due else None
 
     def edit(self, moment: Moment) -> torch.Tensor | None:
         if not self._config.holds(moment.progress):
             return None
         self._open = self._gate is None or self._gate.score(moment) > self._target
-        if not self._open or self._denoiser.branch is None:
+        if not self._open:
+            self._change = None
             return None
-        prompt, concept = self._denoiser.answers()
-        change = away_from_concept(
-            prompt,
-            concept,
-            scale=self._strength * self._config.scale,
-            sensitivity=self._config.sensitivity,
-        )
-        return (moment.output.float() + change).to(moment.output.dtype)
+        if self._denoiser.branch is not None:
+            prompt, concept = self._denoiser.answers()
+            self._age = 0
+            self._change = away_from_concept(
+                prompt,
+                concept,
+                scale=self._strength * self._config.scale,
+                sensitivity=self._config.sensitivity,
+            )
+        if self._change is None:
+            return None
+        return (moment.output.float() + self._change).to(moment.output.dtype)
 
 
 class Turning:

@@ -190,6 +190,18 @@ def test_the_concept_steerer_stops_asking_when_the_head_is_satisfied_and_asks_ag
     assert denoiser.rows == 10
 
 
+def test_between_its_rows_the_concept_steerer_holds_its_last_change():
+    denoiser, config = counting(), ConceptSteering(concepts={}, every=2)
+    steerer = ConceptSteerer(denoiser, SHOWN, config, 1.0, gate=None)
+    edited, rows = [], []
+    for progress in (0.0, 0.25, 0.5, 0.75):
+        edited.append(asked(denoiser, progress, steerer))
+        rows.append(denoiser.rows)
+    assert rows == [3, 5, 8, 10]
+    assert all(torch.equal(one, edited[0]) for one in edited)
+    assert not torch.equal(edited[0], moment().output)
+
+
 def test_the_concept_steerer_scales_with_strength():
     config = ConceptSteering(concepts={}, scale=3.0)
     for strength in (1.0, 2.0):

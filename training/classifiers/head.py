@@ -7,7 +7,8 @@ within a ball (adversarial training, whose gradients are aligned with what is se
 be at odds with accuracy", arXiv:1805.12152); and the gradient itself is trained to lie along the
 difference between a picture and its twin without the harm.
 
-With a U-Net at hand it learns on what that predicts under guidance, at all timesteps.
+With a U-Net at hand it learns on what that predicts under guidance, at all timesteps; and on whole
+trajectories of its own, with the output classifier's verdict on their ends.
 """
 
 import argparse
@@ -19,12 +20,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
 
 from deployments.diffusion.head import HarmHead, HeadConfig, load_head, save_head
 from deployments.diffusion.steering import away_from_harm, logit
 from training.classifiers.data import Examples, autoencoder, examples, harm_vector, mixed, truth
+from training.classifiers.foreseen import KEPT, Foreseen, foreseen
+from training.classifiers.generated import STEPS
 from training.classifiers.twins import (
     Twins,
     absolved,
@@ -52,6 +56,8 @@ ALIGNMENT, ALIGNED = 0.5, 24
 GONE, THERE = 0.95, 0.65
 """How much of a harm must be taken away until it is gone, and up to where it is wholly there."""
 OTHERS_CAPTION = 0.3
+FORESEEN = 0.5
+"""Weight in the loss of the verdicts to come."""
 CLOUDED = 600
 """Latest timestep for which a picture's own latent stands in for a prediction."""
 
@@ -136,6 +142,27 @@ class Batches:
         return torch.cat(pairs)[order], torch.cat(times)[order], np.concatenate(shows)[order]
 
 
+class Endings:
+    """Batches of moments on the way, with the verdict on the end; by number as `Batches`."""
+
+    def __init__(self, known: Foreseen, seed: int) -> None:
+        self._known, self._seed = known, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Latents (b, 4, 16, 16), timesteps (b,), prompts (b, 384) and verdicts (b, 4)."""
+        step, size = key
+        rng = np.random.default_rng((self._seed, step))
+        known = self._known
+        rows = np.sort(rng.integers(len(known.verdicts), size=size))
+        kept = rng.integers(len(known.timesteps), size=size)
+        latents = torch.from_numpy(known.latents[rows, kept].astype(np.float32))
+        if rng.random() < 0.5:
+            latents = latents.flip(3)
+        times = torch.from_numpy(known.timesteps[kept]).float()
+        prompts, verdicts = known.prompts[rows], known.verdicts[rows]
+        return latents, times, torch.from_numpy(prompts), torch.from_numpy(verdicts)
+
+
 def _aways(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
     """How far each row is from its picture to its twin: at the ends for most, else between."""
     kind = rng.random(size)
@@ -189,6 +216,12 @@ def _cross_entropy(logits: Tensor, truths: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
 
 
+def foresight(head: HarmHead, ending: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+    """Cross-entropy with the verdict to come."""
+    *seen, verdicts = ending
+    return _cross_entropy(head(*seen), verdicts)
+
+
 def moments(
     drawn: Examples, twins: Examples, count: int, remade: int, seed: int
 ) -> tuple[list[Twins], list[float]]:
@@ -237,6 +270,27 @@ def measure(head: HarmHead, drawn: Examples, twins: Examples, moments: Twins) ->
     return {key: round(value, 4) for key, value in figures.items()}
 
 
+@torch.no_grad()
+def foreseeing(head: HarmHead, known: Foreseen, threshold: float = 0.8) -> dict[str, float]:
+    """How well the score so far tells which trajectories end in a verdict of 0.9 or more.
+
+    At the check points that the embedded policy has: `caught` of those that end so, `needless` of
+    the others, as they would be turned; and `auc`, the area under ROC, at each.
+    """
+    ends: NDArray[np.bool_] = np.any(known.verdicts >= 0.9, axis=1)
+    turned = np.zeros_like(ends)
+    figures: dict[str, float] = {}
+    for share in (0.2, 0.3, 0.4, 0.5, 0.7):
+        place = round(share * STEPS) - KEPT.start
+        latents = torch.from_numpy(known.latents[:, place].astype(np.float32))
+        times = torch.full((len(latents),), float(known.timesteps[place]))
+        worst = head(latents, times, torch.from_numpy(known.prompts[:])).sigmoid().amax(dim=1)
+        turned = turned | (worst.numpy() > threshold)
+        figures[f"auc_{share}"] = float(roc_auc_score(ends, worst.numpy()))
+    figures |= {"caught": float(turned[ends].mean()), "needless": float(turned[~ends].mean())}
+    return {key: round(value, 4) for key, value in figures.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the noise-aware head.")
     parser.add_argument("--minutes", type=float, default=10.0, help="CPU time in all")
@@ -245,6 +299,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24_000, help="drawn pairs")
     parser.add_argument("--encoded", type=int, default=20_000, help="pairs that are encoded")
     parser.add_argument("--remade", type=int, default=2_000, help="pairs that the U-Net re-makes")
+    parser.add_argument("--foreseen", type=int, default=3_200, help="whole trajectories")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--output", type=Path, default=MODELS / NAME)
@@ -257,6 +312,7 @@ def main() -> None:
     batches = Batches(
         drawn, twins, *moments(drawn, twins, args.encoded, args.remade, args.seed), seed=args.seed
     )
+    endings = Endings(foreseen(CHECKPOINTS, args.foreseen, args.seed), args.seed)
     schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
     torch.manual_seed(args.seed)
     config = HeadConfig(categories=HARMS, prompted="demeaning", latent_channels=LATENT[0])
@@ -267,7 +323,8 @@ def main() -> None:
         generator = torch.Generator().manual_seed(args.seed * 2**32 + step)
         with torch.autocast("cpu", torch.bfloat16):
             progress = fit.elapsed / schedule.budget
-            return loss(head, batches[step, args.batch], generator, hardness(progress))
+            value = loss(head, batches[step, args.batch], generator, hardness(progress))
+            return value + FORESEEN * foresight(head, endings[step, args.batch])
 
     final = fit.run(step_loss, schedule)
     save_head(fit.averaged(HarmHead(config)), args.output)
@@ -277,6 +334,7 @@ def main() -> None:
     )
     found, _ = moments(held_out, others, 500, min(args.remade, 250), args.seed)
     figures = measure(load_head(args.output), held_out, others, found[-1])
+    figures |= foreseeing(load_head(args.output), foreseen(CHECKPOINTS, 500, args.seed, "test"))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | figures))
 
 
