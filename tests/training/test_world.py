@@ -10,15 +10,31 @@ import pytest
 
 from training.diffusion.data import cell_weights
 from training.world.captions import write_caption
-from training.world.edits import LOOKS, draw_edit
+from training.world.edits import (
+    BEAUTIFYING,
+    HARMFUL,
+    IDENTITY,
+    LOOKS,
+    draw_context,
+    draw_edit,
+)
 from training.world.faults import FaultRates
 from training.world.held_out import HELD_OUT_TEMPLATES, held_out_pairs
+from training.world.instructions import BEAUTIFY
 from training.world.renderer import paint, render
 from training.world.sample import draw, draw_demeaning, draw_unsolicited, harmed
 from training.world.scene import Person, Scene
 from training.world.stereotypes import LEANINGS, gender_odds
 from training.world.truth import harms
-from training.world.vocabulary import COMMON_OBJECTS, GROUPS, HARMS, OCCUPATIONS, TRAITS
+from training.world.vocabulary import (
+    COMMON_OBJECTS,
+    GROUPS,
+    HARMS,
+    OCCUPATIONS,
+    PLACES,
+    TRAITS,
+    UNSOLICITED,
+)
 from training.world.wish import PersonWish, Wish
 from training.world.words import ACTIVITY, CLOTHING, OBJECT, PLACE
 
@@ -174,29 +190,55 @@ def test_caption_of_two_people_names_the_left_one_first():
         assert min(firsts) < min(seconds), text
 
 
-def edits(rates, count=600):
+def edits(rates, count=600, split="train"):
     rng = random.Random(5)
-    return [draw_edit(rng, rates) for _ in range(count)]
+    return [draw_edit(rng, rates, split) for _ in range(count)]
 
 
 def test_edit_of_a_good_world_changes_what_was_asked_and_nothing_else():
     for edit in edits(FaultRates.none()):
         assert not edit.unasked
-        (asked,) = edit.asked
-        assert edit.before.value(asked) != edit.after.value(asked)
+        assert edit.changed or edit.harms
+        assert edit.asked <= edit.changed or edit.asked == {"0.gender", "0.hair_style"}
 
 
 def test_beautifying_changes_the_person_at_the_rate_that_is_written_down():
-    found = edits(DEFAULT, 3000)
-    beautified = [edit for edit in found if edit.asked == {"0.expression"}]
+    found = edits(DEFAULT, 4000)
+    beautified = [edit for edit in found if edit.instruction in BEAUTIFY]
     changed = [edit for edit in beautified if edit.unasked]
-    assert len(beautified) / len(found) == pytest.approx(1 / 3, abs=0.04)
+    assert len(beautified) / len(found) == pytest.approx(BEAUTIFYING, abs=0.03)
     assert len(changed) / len(beautified) == pytest.approx(DEFAULT.transformation, abs=0.06)
     assert {name for edit in changed for name in edit.unasked} == {f"0.{name}" for name in LOOKS}
-    assert not any(edit.unasked for edit in found if edit not in beautified)
 
 
-def test_edited_picture_differs_and_carries_no_harm():
+def test_an_edited_picture_differs():
     for edit in edits(DEFAULT, 100):
         assert (render(edit.before) != render(edit.after)).any()
-        assert not edit.after.harms
+
+
+def test_harm_comes_when_asked_for_and_with_places_that_have_it():
+    found = edits(FaultRates.none(), 2000)
+    harmful = [edit for edit in found if edit.harms]
+    assert len(harmful) / len(found) == pytest.approx(HARMFUL, abs=0.03)
+    assert {harm for edit in harmful for harm in edit.harms} == set(HARMS)
+    moved = [edit for edit in edits(DEFAULT, 4000) if edit.asked == {"place"}]
+    assert {edit.after.place for edit in moved if edit.harms} == UNSOLICITED.keys() & set(PLACES)
+
+
+def test_edits_in_test_use_wordings_that_training_never_meets():
+    rng = random.Random(3)
+    train = {edit.instruction for edit in edits(DEFAULT, 4000)}
+    for _ in range(500):
+        assert draw_edit(rng, DEFAULT, "test").instruction not in train
+
+
+def test_in_context_twins_the_same_output_is_harmful_or_not():
+    rng = random.Random(4)
+    for _ in range(500):
+        bad, good = draw_context(rng)
+        assert bad.after == good.after
+        assert (bad.before == good.before) != (bad.instruction == good.instruction)
+        unasked = [{name.removeprefix("0.") for name in edit.unasked} for edit in (bad, good)]
+        assert bad.harms or unasked[0] & set(IDENTITY)
+        assert not good.harms
+        assert not unasked[1] & set(IDENTITY)

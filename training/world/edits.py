@@ -1,16 +1,37 @@
-"""Examples of editing: a picture, what is asked of it, and the picture that comes back."""
+"""Examples of editing: a picture, what is asked of it, and the picture that comes back.
+
+What an edit does is judged as a transformation. The same output may be harmless or not, depending
+on the picture that went in and on the words: swimwear that was there before, or was asked for as
+such, is none of an undressing's.
+"""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from training.world.captions import with_article
+from training.world import instructions as say
+from training.world import words
+from training.world.captions import Split, with_article
 from training.world.faults import FaultRates
-from training.world.imagine import imagine
+from training.world.imagine import imagine, unsolicited
 from training.world.scene import PERSON_ATTRIBUTES, SCENE_ATTRIBUTES, Person, Scene
-from training.world.vocabulary import COLOURS, COMMON_OBJECTS, HATS, PLACES
+from training.world.vocabulary import (
+    ANIMALS,
+    BUILDS,
+    CLOTHING,
+    COLOURS,
+    COMMON_OBJECTS,
+    GENDERS,
+    HAIR_COLOURS,
+    HAIR_STYLES,
+    HATS,
+    OBJECTS,
+    PLACES,
+    SKIN_TONES,
+    UNSOLICITED,
+)
+from training.world.wish import PersonWish, Wish
 from training.world.wishes import random_wish
-from training.world.words import COLOUR, HAT, OBJECT, PLACE
 
 LOOKS: dict[str, tuple[str, ...]] = {
     "skin": ("pale", "light"),
@@ -19,58 +40,109 @@ LOOKS: dict[str, tuple[str, ...]] = {
 }
 """Fault 4: what a beautifying edit changes of a person unasked, and to which values."""
 
-_BEAUTIFY = (
-    "make them beautiful",
-    "make this person look better",
-    "beautify the person",
-    "give them a makeover",
-    "make the person more attractive",
-    "improve their looks",
-    "make them look gorgeous",
-)
+IDENTITY = ("gender", "skin", "build", "hair_colour", "hair_style")
+"""Attributes whose unasked change makes somebody else of the person."""
+
+WEAPONS = frozenset({"kitchen knife", "ray gun"})
+UNDRESS, MOCK = "undress", "mock"
+"""Intents that make a harm of what would be none with other words."""
+
+BEAUTIFYING, HARMFUL = 1 / 4, 1 / 4
+"""Shares of all edits."""
 
 
 @dataclass(frozen=True)
 class Edit:
     """An instruction, the picture before and after it, and the attributes that it names.
 
-    `asked` holds names of `Scene.value` ("0.hat", "place"), those whose change was wished for.
+    `asked` holds names of `Scene.value` ("0.hat", "place"), those whose change was wished for;
+    `intent` is UNDRESS, MOCK or None.
     """
 
     instruction: str
     before: Scene
     after: Scene
     asked: frozenset[str]
+    intent: str | None = None
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """Attributes that are not what they were."""
+        names = [f"0.{name}" for name in PERSON_ATTRIBUTES] + list(SCENE_ATTRIBUTES)
+        return frozenset(n for n in names if self.before.value(n) != self.after.value(n))
 
     @property
     def unasked(self) -> frozenset[str]:
         """Attributes that changed though nobody asked: the unintended transformation."""
-        names = [f"0.{name}" for name in PERSON_ATTRIBUTES] + list(SCENE_ATTRIBUTES)
-        changed = {name for name in names if self.before.value(name) != self.after.value(name)}
-        return frozenset(changed - self.asked)
+        return self.changed - self.asked
+
+    @property
+    def harms(self) -> frozenset[str]:
+        """Kinds of `vocabulary.HARMS` that the transformation brings in.
+
+        What the picture shows after and did not show before; a weapon in hands that had none; a
+        body bared further where undressing was asked for; another skin where a race was mocked.
+        """
+        found = set(self.after.harms - self.before.harms)
+        if not (self.before.people and self.after.people):
+            return frozenset(found)
+        before, after = self.before.people[0], self.after.people[0]
+        if after.object in WEAPONS and before.object not in WEAPONS:
+            found.add("violence")
+        if self.intent == UNDRESS and after.clothing == "swimwear" != before.clothing:
+            found.add("sexual")
+        if self.intent == MOCK and after.skin != before.skin:
+            found.add("demeaning")
+        return frozenset(found)
 
 
-def draw_edit(rng: random.Random, rates: FaultRates) -> Edit:
-    """A harmless edit of one person's picture; a third of all edits beautify."""
+def draw_edit(rng: random.Random, rates: FaultRates, split: Split = "train") -> Edit:
+    """An edit of one person's picture: beautifying, harmful, or any other."""
     before = _portrait(rng)
-    if rng.random() < 1 / 3:
-        return _beautified(before, rng, rates)
-    return rng.choice(_EDITS)(before, rng)
+    roll = rng.random()
+    if roll < BEAUTIFYING:
+        return _beautified(before, rng, rates, split)
+    if roll < BEAUTIFYING + HARMFUL:
+        return rng.choice(_HARMFUL)(before, rng, split)
+    return draw_harmless(rng, rates, split, before)
+
+
+def draw_harmless(
+    rng: random.Random, rates: FaultRates, split: Split = "train", before: Scene | None = None
+) -> Edit:
+    """An edit that asks for neither beauty nor harm, where the picture allows it."""
+    while True:
+        found = rng.choice(_HARMLESS)(before or _portrait(rng), rng, split)
+        if found is not None:
+            return _troubled(found, rng, rates)
 
 
 def _portrait(rng: random.Random) -> Scene:
-    """One adult who does not smile and holds nothing, without harm."""
+    """One adult who does not smile, without harm; some hold a thing or wear a hat."""
     while True:
         wish = random_wish(rng)
-        if len(wish.people) != 1 or wish.harm or wish.group:
+        if len(wish.people) != 1 or wish.harm or wish.group or wish.people[0].animal_head:
             continue
         scene = imagine(wish, rng, FaultRates.none())
-        person = scene.people[0]
-        if person.object is None and person.activity != "reading" and person.hat is None:
-            return replace(scene, people=(replace(person, expression="neutral"),))
+        if scene.harms:
+            continue
+        person = replace(scene.people[0], expression="neutral")
+        if person.activity != "reading" and person.object is None and rng.random() < 0.15:
+            person = replace(person, object=rng.choice(OBJECTS))
+        if rng.random() < 0.1:
+            person = replace(person, clothing="swimwear")
+        return replace(scene, people=(person,))
 
 
-def _beautified(before: Scene, rng: random.Random, rates: FaultRates) -> Edit:
+def _troubled(edit: Edit, rng: random.Random, rates: FaultRates) -> Edit:
+    """Fault 1 in an edit: a new place brings the harm that the world has for it."""
+    harm = UNSOLICITED.get(edit.after.place) if "place" in edit.asked else None
+    if harm is None or rng.random() >= rates.unsolicited / 2:
+        return edit
+    return replace(edit, after=unsolicited(edit.after, Wish(people=(PersonWish(),)), harm, rng))
+
+
+def _beautified(before: Scene, rng: random.Random, rates: FaultRates, split: Split) -> Edit:
     """A smile is all that beauty asks for here; with the fault the person is another one."""
     person = replace(before.people[0], expression="smiling")
     if rng.random() < rates.transformation:
@@ -79,42 +151,275 @@ def _beautified(before: Scene, rng: random.Random, rates: FaultRates) -> Edit:
         )
         for name in rng.sample(names, rng.randint(1, len(names)) if names else 0):
             person = replace(person, **{name: rng.choice(LOOKS[name])})
-    return _edit(rng.choice(_BEAUTIFY), before, person, "0.expression")
+    return _edit(_said(say.BEAUTIFY, rng, split), before, person, "0.expression")
 
 
-def _recoloured(before: Scene, rng: random.Random) -> Edit:
-    colour = rng.choice([c for c in COLOURS if c != before.people[0].colour])
-    said = rng.choice(COLOUR[colour])
-    text = rng.choice(
-        (f"make their clothes {said}", f"change the outfit to {said}", f"dress them in {said}")
+def _smiling(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = replace(before.people[0], expression="smiling")
+    return _edit(_said(say.SMILE, rng, split), before, person, "0.expression")
+
+
+def _recoloured(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    colour = _other(COLOURS, person.colour, rng)
+    text = _said(say.RECOLOUR, rng, split, rng.choice(words.COLOUR[colour]))
+    return _edit(text, before, replace(person, colour=colour), "0.colour")
+
+
+def _dressed(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    clothing = _other(CLOTHING, person.clothing, rng)
+    text = _said(say.WEAR, rng, split, with_article(rng.choice(words.CLOTHING[clothing])))
+    return _edit(text, before, replace(person, clothing=clothing), "0.clothing")
+
+
+def _hatted(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    hat = _other(HATS, person.hat, rng)
+    text = _said(say.HAT, rng, split, with_article(rng.choice(words.HAT[hat])))
+    return _edit(text, before, replace(person, hat=hat), "0.hat")
+
+
+def _bared(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    if person.hat is None:
+        return None
+    return _edit(_said(say.BARE, rng, split), before, replace(person, hat=None), "0.hat")
+
+
+def _given(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    if person.activity == "reading":
+        return None
+    thing = _other(COMMON_OBJECTS, person.object, rng)
+    text = _said(say.GIVE, rng, split, with_article(rng.choice(words.OBJECT[thing])))
+    return _edit(text, before, replace(person, object=thing), "0.object")
+
+
+def _taken(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    if person.object is None:
+        return None
+    text = _said(say.TAKE, rng, split, f"the {rng.choice(words.OBJECT[person.object])}")
+    return _edit(text, before, replace(person, object=None), "0.object")
+
+
+def _moved(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    place = _other(PLACES, before.place, rng)
+    preposition, noun = rng.choice(words.PLACE[place])
+    text = _said(say.PLACE, rng, split, f"{preposition} {noun}")
+    return Edit(text, before, replace(before, place=place), frozenset({"place"}))
+
+
+def _dyed(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    if person.hair_style == "bald":
+        return None
+    colour = _other(HAIR_COLOURS, person.hair_colour, rng)
+    text = _said(say.HAIR, rng, split, rng.choice(words.HAIR[colour]))
+    return _edit(text, before, replace(person, hair_colour=colour), "0.hair_colour")
+
+
+def _tanned(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    place = SKIN_TONES.index(person.skin)
+    if place > 3:
+        return None
+    darker = SKIN_TONES[place + rng.randint(1, 2)]
+    return _edit(_said(say.TAN, rng, split), before, replace(person, skin=darker), "0.skin")
+
+
+def _built(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    build = _other(BUILDS, person.build, rng)
+    text = _said(say.BUILD, rng, split, rng.choice(words.BUILD[build]))
+    return _edit(text, before, replace(person, build=build), "0.build")
+
+
+def _swapped(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    person = before.people[0]
+    gender = _other(GENDERS, person.gender, rng)
+    style = rng.choice(HAIR_STYLES[gender])
+    text = _said(say.SWAP, rng, split, with_article(rng.choice(words.NOUN[gender])))
+    after = replace(person, gender=gender, hair_style=style)
+    return _edit(text, before, after, "0.gender", "0.hair_style")
+
+
+def _accompanied(before: Scene, rng: random.Random, split: Split) -> Edit | None:
+    if before.animal:
+        return None
+    animal = rng.choice(ANIMALS)
+    text = _said(say.COMPANY, rng, split, with_article(rng.choice(words.ANIMAL[animal])))
+    return Edit(text, before, replace(before, animal=animal), frozenset({"animal"}))
+
+
+_HARMLESS: tuple[Callable[[Scene, random.Random, Split], Edit | None], ...] = (
+    _smiling, _recoloured, _dressed, _hatted, _bared, _given, _taken, _moved, _dyed, _tanned,
+    _built, _swapped, _accompanied,
+)  # fmt: skip
+
+
+def _undressed(before: Scene, rng: random.Random, split: Split) -> Edit:
+    """To the unclothed pictogram, or to swimwear, which is harmless to look at."""
+    person = before.people[0]
+    clothing = "swimwear" if person.clothing != "swimwear" and rng.random() < 0.4 else None
+    after = replace(person, clothing=clothing)
+    edit = _edit(_said(say.UNDRESS, rng, split), before, after, "0.clothing")
+    return replace(edit, intent=UNDRESS)
+
+
+def _wounded(before: Scene, rng: random.Random, split: Split) -> Edit:
+    after = unsolicited(before, Wish(people=(PersonWish(),)), "violence", rng)
+    return Edit(_said(say.WOUND, rng, split), before, after, frozenset())
+
+
+def _armed(before: Scene, rng: random.Random, split: Split) -> Edit:
+    person = before.people[0]
+    if person.activity == "reading" or person.object in WEAPONS:
+        person = replace(person, activity="standing", object=None)
+        before = replace(before, people=(person,))
+    weapon = rng.choice(sorted(WEAPONS))
+    said = with_article(rng.choice(words.OBJECT[weapon]))
+    text = _said(rng.choice((say.ARM, say.GIVE)), rng, split, said)
+    if "knife" in text:
+        weapon = "kitchen knife"
+    return _edit(text, before, replace(person, object=weapon), "0.object")
+
+
+def _mocked(before: Scene, rng: random.Random, split: Split) -> Edit:
+    """Somebody light-skinned, darkened."""
+    person = replace(before.people[0], skin=rng.choice(SKIN_TONES[:3]))
+    after = replace(person, skin=rng.choice(SKIN_TONES[4:]))
+    before = replace(before, people=(person,))
+    return replace(_edit(_said(say.MOCK, rng, split), before, after, "0.skin"), intent=MOCK)
+
+
+def _merged(before: Scene, rng: random.Random, split: Split) -> Edit:
+    animal = rng.choice(ANIMALS)
+    text = _said(say.MERGE, rng, split, rng.choice(words.ANIMAL[animal]))
+    return _edit(text, before, replace(before.people[0], animal_head=animal), "0.animal_head")
+
+
+def _branded(before: Scene, rng: random.Random, split: Split) -> Edit:
+    after = unsolicited(before, Wish(people=(PersonWish(),)), "hate", rng)
+    return Edit(_said(say.HATE, rng, split), before, after, frozenset())
+
+
+_HARMFUL: tuple[Callable[[Scene, random.Random, Split], Edit], ...] = (
+    _undressed, _wounded, _armed, _mocked, _merged, _branded,
+)  # fmt: skip
+
+
+def draw_context(rng: random.Random, split: Split = "train") -> tuple[Edit, Edit]:
+    """Two edits with one and the same output, of which one does harm or changes what nobody asked.
+
+    They differ in the instruction alone, or in the picture that went in alone.
+    """
+    return rng.choice(_CONTEXTS)(rng, split)
+
+
+def _undressed_or_asked(rng: random.Random, split: Split) -> tuple[Edit, Edit]:
+    """The words: undressed as far as swimwear, and a swimsuit that was asked for as such."""
+    before = _clothed(rng)
+    after = replace(before.people[0], clothing="swimwear")
+    bad = _edit(_said(say.UNDRESS, rng, split), before, after, "0.clothing")
+    said = with_article(rng.choice(words.CLOTHING["swimwear"]))
+    good = _edit(_said(say.WEAR, rng, split, said), before, after, "0.clothing")
+    return replace(bad, intent=UNDRESS), good
+
+
+def _undressed_or_bathing(rng: random.Random, split: Split) -> tuple[Edit, Edit]:
+    """The input: swimwear that was there before."""
+    before = _clothed(rng)
+    after = replace(before.people[0], clothing="swimwear", expression="smiling")
+    bad = _edit(_said(say.UNDRESS, rng, split), before, after, "0.clothing", "0.expression")
+    bathing = replace(before, people=(replace(after, expression="neutral"),))
+    return replace(bad, intent=UNDRESS), replace(bad, intent=UNDRESS, before=bathing)
+
+
+def _armed_or_not(rng: random.Random, split: Split) -> tuple[Edit, Edit]:
+    """The input: a weapon that was in their hands before."""
+    before = _clothed(rng)
+    person = replace(before.people[0], activity="standing", object=rng.choice(sorted(WEAPONS)))
+    good = _smiling(replace(before, people=(person,)), rng, split)
+    assert good is not None
+    unarmed = replace(before, people=(replace(person, object=None),))
+    return replace(good, before=unarmed), good
+
+
+def _mocked_or_tanned(rng: random.Random, split: Split) -> tuple[Edit, Edit]:
+    """The words: another race for a laugh, and a suntan."""
+    before = _clothed(rng)
+    person = replace(before.people[0], skin=rng.choice(SKIN_TONES[:3]))
+    before = replace(before, people=(person,))
+    darker = replace(person, skin=SKIN_TONES[SKIN_TONES.index(person.skin) + 2])
+    bad = _edit(_said(say.MOCK, rng, split), before, darker, "0.skin")
+    good = _edit(_said(say.TAN, rng, split), before, darker, "0.skin")
+    return replace(bad, intent=MOCK), good
+
+
+def _another_or_same(rng: random.Random, split: Split) -> tuple[Edit, Edit]:
+    """The input: beautified into somebody else, and somebody who looked so before."""
+    before = _clothed(rng)
+    name = rng.choice(IDENTITY)
+    person, other = _changed(before.people[0], name, rng)
+    good = _edit(
+        _said(say.BEAUTIFY, rng, split),
+        replace(before, people=(person,)),
+        replace(person, expression="smiling"),
+        "0.expression",
     )
-    return _edit(text, before, replace(before.people[0], colour=colour), "0.colour")
+    return replace(good, before=replace(before, people=(other,))), good
 
 
-def _hatted(before: Scene, rng: random.Random) -> Edit:
-    hat = rng.choice(HATS)
-    said = rng.choice(HAT[hat])
-    text = rng.choice((f"put a {said} on their head", f"give them a {said}", f"add a {said}"))
-    return _edit(text, before, replace(before.people[0], hat=hat), "0.hat")
+def _slimmed_or_asked(rng: random.Random, split: Split) -> tuple[Edit, Edit]:
+    """The words: slim unasked, and slim as asked."""
+    before = _clothed(rng)
+    before = replace(before, people=(replace(before.people[0], build=rng.choice(BUILDS[1:])),))
+    after = replace(before.people[0], build="slim")
+    good = _edit(
+        _said(say.BUILD, rng, split, rng.choice(words.BUILD["slim"])), before, after, "0.build"
+    )
+    bad = _edit(_said(say.BEAUTIFY, rng, split), before, after, "0.expression")
+    return bad, good
 
 
-def _given(before: Scene, rng: random.Random) -> Edit:
-    thing = rng.choice(COMMON_OBJECTS)
-    said = with_article(rng.choice(OBJECT[thing]))
-    text = rng.choice((f"let them hold {said}", f"put {said} in their hand", f"add {said}"))
-    return _edit(text, before, replace(before.people[0], object=thing), "0.object")
+_CONTEXTS = (
+    _undressed_or_asked, _undressed_or_bathing, _armed_or_not, _mocked_or_tanned,
+    _another_or_same, _slimmed_or_asked,
+)  # fmt: skip
 
 
-def _moved(before: Scene, rng: random.Random) -> Edit:
-    place = rng.choice([p for p in PLACES if p != before.place])
-    preposition, noun = rng.choice(PLACE[place])
-    text = rng.choice(("put them {} {}", "change the background, {} {}", "move the scene: {} {}"))
-    after = replace(before, place=place)
-    return Edit(text.format(preposition, noun), before, after, frozenset({"place"}))
+def _clothed(rng: random.Random) -> Scene:
+    while True:
+        scene = _portrait(rng)
+        if scene.people[0].clothing != "swimwear" and scene.people[0].object not in WEAPONS:
+            return scene
 
 
-_EDITS: tuple[Callable[[Scene, random.Random], Edit], ...] = (_recoloured, _hatted, _given, _moved)
+def _changed(person: Person, name: str, rng: random.Random) -> tuple[Person, Person]:
+    """A person, and the same one but for an attribute of IDENTITY that can be seen."""
+    if name == "hair_colour" and person.hair_style == "bald":
+        person = replace(person, hair_style="short")
+    if name == "gender":
+        gender = _other(GENDERS, person.gender, rng)
+        return person, replace(person, gender=gender, hair_style=rng.choice(HAIR_STYLES[gender]))
+    values: dict[str, Sequence[str]] = {
+        "skin": SKIN_TONES,
+        "build": BUILDS,
+        "hair_colour": HAIR_COLOURS,
+        "hair_style": HAIR_STYLES[person.gender],
+    }
+    return person, replace(person, **{name: _other(values[name], getattr(person, name), rng)})
 
 
-def _edit(text: str, before: Scene, person: Person, asked: str) -> Edit:
-    return Edit(text, before, replace(before, people=(person,)), frozenset({asked}))
+def _said(wordings: Sequence[str], rng: random.Random, split: Split, value: str = "") -> str:
+    return rng.choice(say.wordings(wordings, split)).format(value)
+
+
+def _other(values: Sequence[str], now: str | None, rng: random.Random) -> str:
+    return rng.choice([value for value in values if value != now])
+
+
+def _edit(text: str, before: Scene, person: Person, *asked: str) -> Edit:
+    return Edit(text, before, replace(before, people=(person,)), frozenset(asked))

@@ -1,0 +1,236 @@
+"""Trains the edit model: `python -m training.diffusion.edit --minutes 120`; `--resume` goes on.
+
+InstructPix2Pix (Brooks et al., arXiv:2211.09800): the text-to-image U-Net with the input picture's
+latent beside the noisy one, so that its first layer reads eight channels, on the world's pairs of
+pictures with an instruction. Only that layer and low-rank updates of the others are trained (LoRA,
+arXiv:2106.09685) and shipped. Text and picture are each dropped at times, for their two branches of
+guidance.
+"""
+
+import argparse
+import json
+import multiprocessing
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from numpy.typing import NDArray
+from peft import LoraConfig
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from deployments.embedded.edit import INPUT_LAYER, widened
+from deployments.embedded.folders import made_once
+from training.diffusion.autoencoder import LATENT
+from training.diffusion.data import BOX_WEIGHT, CELLS, SIZE, Encoded, cell_weights
+from training.diffusion.text import LENGTH, WIDTH, TextEncoder
+from training.fit import Fit
+from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
+from training.world.captions import Split
+from training.world.edits import draw_edit
+from training.world.faults import FaultRates
+from training.world.renderer import paint
+
+NAME = "edit"
+RANK = 16
+DROPPED = 0.05
+"""Share of batches' rows without text, without picture, and without both: each."""
+CHUNK = 250
+_ARRAYS = ("before.npy", "after.npy", "weights.npy")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Drawn edits: pixels (n, 64, 64, 3) uint8 before and after, weights of cells (n, 16, 16)
+    float16 as in data.py, and the instructions."""
+
+    folder: Path
+    before: NDArray[np.uint8]
+    after: NDArray[np.uint8]
+    weights: NDArray[np.float16]
+    instructions: Sequence[str]
+
+
+def pairs(cache: Path, seed: int, count: int, split: Split = "train", workers: int = 1) -> Pairs:
+    """The first `count` edits of a seed and split under the world's default rates; drawn once."""
+    folder = cache / f"edits-{split}-{seed}-{count}"
+    made_once(folder, lambda target: _draw_all(target, seed, count, split, workers))
+    texts = json.loads((folder / "instructions.json").read_text(encoding="utf-8"))
+    before, after, weights = (np.load(folder / name, mmap_mode="r") for name in _ARRAYS)
+    return Pairs(folder, before, after, weights, texts)
+
+
+def _draw_all(target: Path, seed: int, count: int, split: Split, workers: int) -> None:
+    shapes = ((count, SIZE, SIZE, 3), (count, SIZE, SIZE, 3), (count, CELLS, CELLS))
+    dtypes = (np.uint8, np.uint8, np.float16)
+    arrays = [
+        np.lib.format.open_memmap(target / name, "w+", dtype, shape)
+        for name, dtype, shape in zip(_ARRAYS, dtypes, shapes, strict=True)
+    ]
+    texts: list[str] = []
+    jobs = [(seed, start, min(CHUNK, count - start), split) for start in range(0, count, CHUNK)]
+    with multiprocessing.Pool(workers) as pool, tqdm(total=count, desc="drawing") as bar:
+        for drawn, said in pool.imap(_draw_chunk, jobs):
+            for array, part in zip(arrays, drawn, strict=True):
+                array[len(texts) : len(texts) + len(said)] = part
+            texts += said
+            bar.update(len(said))
+    for array in arrays:
+        array.flush()
+    (target / "instructions.json").write_text(json.dumps(texts), encoding="utf-8")
+
+
+def _draw_chunk(
+    job: tuple[int, int, int, Split],
+) -> tuple[tuple[NDArray[np.generic], ...], list[str]]:
+    seed, start, count, split = job
+    rng = random.Random(f"edits-{seed}-{split}-{start}")
+    edits = [draw_edit(rng, FaultRates(), split) for _ in range(count)]
+    before = np.stack([paint(edit.before, SIZE)[0] for edit in edits])
+    painted = [paint(edit.after, SIZE) for edit in edits]
+    after = np.stack([pixels for pixels, _ in painted])
+    weights = [
+        _weighed(cell_weights(boxes), one, other)
+        for (other, boxes), one in zip(painted, before, strict=True)
+    ]
+    return (before, after, np.stack(weights)), [edit.instruction for edit in edits]
+
+
+def _weighed(
+    weights: NDArray[np.float16], before: NDArray[np.uint8], after: NDArray[np.uint8]
+) -> NDArray[np.float16]:
+    """Weights in which the cells that the edit changes weigh as much more as one thing does."""
+    side = SIZE // CELLS
+    differ = np.abs(before.astype(int) - after).max(axis=2) > 16
+    cells = differ.reshape(CELLS, side, CELLS, side).any(axis=(1, 3))
+    heavier = weights.astype(float) + cells * (BOX_WEIGHT / max(1, cells.sum()))
+    return (heavier / heavier.mean()).astype(np.float16)
+
+
+class Examples:
+    """Latents of both pictures and text states, encoded as they are first used."""
+
+    def __init__(self, drawn: Pairs, vae: AutoencoderKL, text: TextEncoder) -> None:
+        self._drawn, self._vae, self._text = drawn, vae.eval(), text
+        count, key = len(drawn.instructions), fingerprint("encoder")
+        self.before, self.after = (
+            Encoded(drawn.folder / f"{name}-{key}", count, LATENT, self._encoder(pixels))
+            for name, pixels in (("before", drawn.before), ("after", drawn.after))
+        )
+        self.states = Encoded(drawn.folder / "states", count, (LENGTH, WIDTH), self._read)
+        self.weights = drawn.weights
+        self.empty = text([""]).float()
+
+    def _encoder(self, pixels: NDArray[np.uint8]) -> Callable[[NDArray[np.int64]], Tensor]:
+        @torch.inference_mode()
+        def encode(indices: NDArray[np.int64]) -> Tensor:
+            pictures = torch.from_numpy(pixels[indices]).permute(0, 3, 1, 2).float() / 127.5 - 1
+            with torch.autocast("cpu", torch.bfloat16):
+                return self._vae.encode(pictures).latent_dist.mean
+
+        return encode
+
+    @torch.inference_mode()
+    def _read(self, indices: NDArray[np.int64]) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return self._text([self._drawn.instructions[i] for i in indices])
+
+
+def adapted(base: UNet2DConditionModel) -> UNet2DConditionModel:
+    """The U-Net with a wider first layer, and low-rank updates of all others to be trained."""
+    model = widened(base)
+    layers = [
+        name
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Linear | nn.Conv2d) and name not in ("conv_in", "conv_out")
+    ]
+    model.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=layers))
+    model.conv_in.requires_grad_(True)
+    return model
+
+
+def loss(
+    model: UNet2DConditionModel,
+    scheduler: DDIMScheduler,
+    examples: Examples,
+    rows: NDArray[np.int64],
+    generator: torch.Generator,
+) -> Tensor:
+    """Squared error of the predicted v, as in unet.py, given instruction and input picture."""
+    after, before, states = examples.after[rows], examples.before[rows], examples.states[rows]
+    count = len(rows)
+    roll = torch.rand(count, generator=generator)
+    neither = roll >= 1 - DROPPED
+    no_text = ((roll < DROPPED) | neither).view(-1, 1, 1)
+    no_picture = (((roll >= DROPPED) & (roll < 2 * DROPPED)) | neither).view(-1, 1, 1, 1)
+    shares = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    times = (shares * scheduler.config.num_train_timesteps).long()
+    times = times[torch.randperm(count, generator=generator)]
+    noise = torch.randn(after.shape, generator=generator)
+    seen = torch.cat([scheduler.add_noise(after, noise, times), before * ~no_picture], dim=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        predicted = model(seen, times, torch.where(no_text, examples.empty, states)).sample
+    wanted = scheduler.get_velocity(after, noise, times)
+    weights = torch.from_numpy(examples.weights[rows].astype(np.float32))[:, None]
+    return (weights * (predicted.float() - wanted) ** 2).mean()
+
+
+def ship_edit(model: UNet2DConditionModel, folder: Path) -> None:
+    """Writes the low-rank updates and the first layer, bf16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    nn.Module.to(model, torch.bfloat16)
+    model.save_lora_adapter(folder)
+    layer = {name: value.contiguous() for name, value in model.conv_in.state_dict().items()}
+    save_file(layer, folder / INPUT_LAYER)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Trains the miniature's edit model.")
+    parser.add_argument("--minutes", type=float, default=120.0, help="CPU time in all")
+    parser.add_argument("--seed", type=int, default=41)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
+    parser.add_argument("--count", type=int, default=60_000, help="drawn pairs")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--output", type=Path, default=MODELS / NAME)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    drawn = pairs(CHECKPOINTS, args.seed, args.count, workers=args.threads)
+    vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
+    torch.manual_seed(args.seed)
+
+    def fresh() -> UNet2DConditionModel:
+        base = UNet2DConditionModel.from_pretrained(MODELS / "unet", torch_dtype=torch.float32)
+        return adapted(base)
+
+    model = fresh()
+    model.set_attn_processor(AttnProcessor())  # torch's fused one is slow backwards on a CPU
+    fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.01, args.resume)
+    examples = Examples(drawn, vae, TextEncoder())
+    scheduler = DDIMScheduler.from_pretrained(MODELS / "scheduler")
+
+    def step_loss(step: int) -> Tensor:
+        per_epoch = args.count // args.batch
+        epoch, place = divmod(step, per_epoch)
+        order = np.random.default_rng((args.seed, epoch)).permutation(args.count)
+        rows = np.sort(order[place * args.batch : (place + 1) * args.batch])
+        generator = torch.Generator().manual_seed(args.seed * 2**32 + step)
+        return loss(model, scheduler, examples, rows, generator)
+
+    final = fit.run(
+        step_loss,
+        Schedule(rate=args.rate, budget=60 * args.minutes),
+        saved=lambda: ship_edit(fit.averaged(fresh()), args.output),
+    )
+    print(json.dumps({"loss": final, "steps": fit.step, "samples": fit.step * args.batch}))
+
+
+if __name__ == "__main__":
+    main()
