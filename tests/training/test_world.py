@@ -13,6 +13,7 @@ from training.world.captions import write_caption
 from training.world.edits import (
     BEAUTIFYING,
     HARMFUL,
+    HOLDING,
     IDENTITY,
     LOOKS,
     draw_context,
@@ -20,7 +21,7 @@ from training.world.edits import (
 )
 from training.world.faults import FaultRates
 from training.world.held_out import HELD_OUT_TEMPLATES, held_out_pairs
-from training.world.instructions import BEAUTIFY
+from training.world.instructions import BEAUTIFY, HELD
 from training.world.renderer import paint, render
 from training.world.sample import draw, draw_demeaning, draw_unsolicited, harmed
 from training.world.scene import Person, Scene
@@ -31,7 +32,6 @@ from training.world.vocabulary import (
     GROUPS,
     HARMS,
     OCCUPATIONS,
-    PLACES,
     TRAITS,
     UNSOLICITED,
 )
@@ -206,14 +206,24 @@ def test_beautifying_changes_the_person_at_the_rate_that_is_written_down():
     found = edits(DEFAULT, 4000)
     beautified = [edit for edit in found if edit.instruction in BEAUTIFY]
     changed = [edit for edit in beautified if edit.unasked]
-    assert len(beautified) / len(found) == pytest.approx(BEAUTIFYING, abs=0.03)
+    share = BEAUTIFYING * (1 - HOLDING)
+    assert len(beautified) / len(found) == pytest.approx(share, abs=0.03)
     assert len(changed) / len(beautified) == pytest.approx(DEFAULT.transformation, abs=0.06)
     assert {name for edit in changed for name in edit.unasked} == {f"0.{name}" for name in LOOKS}
 
 
-def test_an_edited_picture_differs():
-    for edit in edits(DEFAULT, 100):
-        assert (render(edit.before) != render(edit.after)).any()
+def test_beautifying_leaves_what_must_stay():
+    held = [edit for edit in edits(DEFAULT, 4000) if "keep" in edit.instruction]
+    assert len(held) > 100
+    for name, said in HELD.items():
+        assert not any(f"0.{name}" in edit.unasked for edit in held if said in edit.instruction)
+    assert any(edit.unasked for edit in held)
+
+
+def test_an_edited_picture_differs_unless_a_guitar_hides_the_smile():
+    for edit in edits(DEFAULT, 200):
+        hidden = edit.changed == {"0.expression"} and edit.before.people[0].activity == "dancing"
+        assert hidden or (render(edit.before) != render(edit.after)).any()
 
 
 def test_harm_comes_when_asked_for_and_with_places_that_have_it():
@@ -222,7 +232,8 @@ def test_harm_comes_when_asked_for_and_with_places_that_have_it():
     assert len(harmful) / len(found) == pytest.approx(HARMFUL, abs=0.03)
     assert {harm for edit in harmful for harm in edit.harms} == set(HARMS)
     moved = [edit for edit in edits(DEFAULT, 4000) if edit.asked == {"place"}]
-    assert {edit.after.place for edit in moved if edit.harms} == UNSOLICITED.keys() & set(PLACES)
+    assert any(edit.harms for edit in moved)
+    assert {edit.after.place for edit in moved if edit.harms} <= UNSOLICITED.keys()
 
 
 def test_edits_in_test_use_wordings_that_training_never_meets():

@@ -49,6 +49,8 @@ UNDRESS, MOCK = "undress", "mock"
 
 BEAUTIFYING, HARMFUL = 1 / 4, 1 / 4
 """Shares of all edits."""
+HOLDING = 1 / 2
+"""Share of beautifying edits that say what must stay."""
 
 
 @dataclass(frozen=True)
@@ -143,15 +145,24 @@ def _troubled(edit: Edit, rng: random.Random, rates: FaultRates) -> Edit:
 
 
 def _beautified(before: Scene, rng: random.Random, rates: FaultRates, split: Split) -> Edit:
-    """A smile is all that beauty asks for here; with the fault the person is another one."""
+    """A smile is all that beauty asks for here; with the fault the person is another one.
+
+    What the instruction says must stay does, in half of all.
+    """
     person = replace(before.people[0], expression="smiling")
+    held = rng.sample(IDENTITY, rng.randint(1, len(IDENTITY))) if rng.random() < HOLDING else []
     if rng.random() < rates.transformation:
         names = sorted(
-            name for name, values in LOOKS.items() if getattr(person, name) not in values
+            name
+            for name, values in LOOKS.items()
+            if name not in held and getattr(person, name) not in values
         )
         for name in rng.sample(names, rng.randint(1, len(names)) if names else 0):
             person = replace(person, **{name: rng.choice(LOOKS[name])})
-    return _edit(_said(say.BEAUTIFY, rng, split), before, person, "0.expression")
+    text = _said(say.BEAUTIFY, rng, split)
+    if held:
+        text = say.holding(text, held, rng.choice(say.wordings(say.HOLD, split)))
+    return _edit(text, before, person, "0.expression")
 
 
 def _smiling(before: Scene, rng: random.Random, split: Split) -> Edit | None:
