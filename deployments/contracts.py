@@ -161,10 +161,13 @@ class Watch(Contract):
 class GenerationRequest(Contract):
     """One picture to be denoised.
 
-    `watch` has it checked and turned in mid-flight. `let_in` passes by the engine's door, where
-    that was asked before. `steer` has it steered from the first step on, away from `category`;
-    `strength` scales the steering (0 means off, 1 is the head's own Polyak step and the concept
-    branch's own scale). Width and height are pixels.
+    With `image` that picture is edited by the prompt, which is an instruction then; with `mask` too
+    it is painted anew where the mask is white, and the prompt says what the whole shall show. Both
+    are as large as the picture to be made. `image_guidance_scale` is the weight of the picture in
+    an edit. `watch` has it checked and turned in mid-flight. `let_in` passes by the engine's door,
+    where that was asked before. `steer` has it steered from the first step on, away from
+    `category`; `strength` scales the steering (0 means off, 1 is the head's own Polyak step and the
+    concept branch's own scale). Width and height are pixels.
     """
 
     request_id: str
@@ -175,11 +178,26 @@ class GenerationRequest(Contract):
     guidance_scale: Annotated[float, Field(ge=0.0, le=30.0)]
     width: Annotated[int, Field(ge=8)]
     height: Annotated[int, Field(ge=8)]
+    image: Picture | None = None
+    mask: Picture | None = None
+    image_guidance_scale: Annotated[float, Field(ge=1.0, le=10.0)] = 1.5
     steer: bool = False
     strength: Annotated[float, Field(ge=0.0)] = 0.0
     category: str | None = None
     watch: Watch | None = None
     let_in: bool = False
+
+    @model_validator(mode="after")
+    def _pictures_fit(self) -> Self:
+        if self.mask is not None and self.image is None:
+            raise ValueError("a mask needs an image")
+        for given in (self.image, self.mask):
+            if given and (given.width, given.height) != (self.width, self.height):
+                raise ValueError(
+                    f"the picture is {given.width}x{given.height}, "
+                    f"what is to be made {self.width}x{self.height}"
+                )
+        return self
 
 
 class Generation(Contract):

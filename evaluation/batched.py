@@ -27,7 +27,7 @@ from deployments.diffusion.config import DiffusionConfig
 from deployments.diffusion.engine.calls import Ask, Call
 from deployments.diffusion.engine.engine import Engine, Program, Result
 from deployments.diffusion.engine.schedule import Order
-from deployments.diffusion.loading import load_sampler, start_engine
+from deployments.diffusion.loading import load_samplers, start_engine
 from deployments.diffusion.sampler import Sampler
 from deployments.serve_config import read_serve_config
 from evaluation.turn_move import first_order, move
@@ -153,7 +153,7 @@ def drawn_twice(
     config: DiffusionConfig, wanted: Sequence[GenerationRequest]
 ) -> tuple[list[Finished], list[Finished]]:
     """The pictures drawn one by one, and the same ones drawn together."""
-    sampler = load_sampler(config)
+    sampler = load_samplers(config).text_to_image
     alone = [finished(sampler, request, Call.run) for request in wanted]
     jobs = [(partial(finished, sampler, request), sampler.order(request)) for request in wanted]
     engine = start_engine(sampler, config)

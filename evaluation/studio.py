@@ -25,7 +25,7 @@ from deployments.contracts import (
 )
 from deployments.diffusion.config import DiffusionConfig, Steering
 from deployments.diffusion.engine.engine import Engine
-from deployments.diffusion.loading import load_sampler, start_engine
+from deployments.diffusion.loading import load_samplers, start_engine
 from deployments.embedded.resolve import resolve
 from deployments.policy import load_policy
 from deployments.serve_config import read_serve_config
@@ -56,7 +56,7 @@ class Studio:
         self._diffusion = DiffusionConfig.model_validate(arguments["diffusion"])
         if steering is not None:
             self._diffusion = self._diffusion.model_copy(update={"steering": steering})
-        self.sampler = load_sampler(self._diffusion)
+        self.samplers = load_samplers(self._diffusion)
         self._engine: Engine | None = None
         loaded = load(ClassifierConfig.model_validate(arguments["classifier"]))
         self._classifier = Classifier(loaded, self.policy.output.thresholds)
@@ -73,7 +73,7 @@ class Studio:
     ) -> Drawn:
         """A picture at the service's default settings, steered where `strength` is above 0."""
         request = self.request(prompt, seed, strength, category)
-        return self._judged(self.sampler.sample(request), prompt)
+        return self._judged(self.samplers.of(request).sample(request), prompt)
 
     def request(
         self,
@@ -108,14 +108,14 @@ class Studio:
             note: called after each.
         """
         if self._engine is None:
-            self._engine = start_engine(self.sampler, self._diffusion)
+            self._engine = start_engine(self.samplers.text_to_image, self._diffusion)
         engine, places = self._engine, asyncio.Semaphore(at_once)
 
         async def drawn(request: GenerationRequest) -> Drawn:
             async with places:
-                order = self.sampler.order(request)
-                program = partial(self.sampler.draw, request)
-                drawing = await engine.run(program, order, let_in=True)
+                sampler = self.samplers.of(request)
+                program = partial(sampler.draw, request)
+                drawing = await engine.run(program, sampler.order(request), let_in=True)
             note()
             return self._judged(drawing.developed(), request.prompt)
 

@@ -102,11 +102,11 @@ def main() -> None:
         for number, asked in enumerate(unsolicited(1000, 0)):
             order = studio.request(asked.text, SEEDS + number)
             watched = order.model_copy(update={"watch": watch})
-            turned = trajectory(studio.sampler, watched, shown)
+            turned = trajectory(studio.samplers.text_to_image, watched, shown)
             if (step := turned.drawing.turned_at_step) is None:
                 continue
             said = f"{asked.text} (turned at step {step + 1} of {order.steps})"
-            pairs.append((said, trajectory(studio.sampler, order, shown), turned))
+            pairs.append((said, trajectory(studio.samplers.text_to_image, order, shown), turned))
             progress.update()
             if len(pairs) == args.count:
                 break

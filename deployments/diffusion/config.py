@@ -81,6 +81,17 @@ class Steering(Document):
         return self
 
 
+class EditConfig(Document):
+    """The pipeline that edits a picture by an instruction."""
+
+    model: str = Field(
+        min_length=1, description="hub id or folder of an edit pipeline, or `embedded:edit`"
+    )
+    shares: tuple[str, ...] = Field(
+        (), description="components that are the text-to-image pipeline's own, such as `vae`"
+    )
+
+
 class DiffusionConfig(Document):
     """One replica: one pipeline on one device, its generations batched step by step."""
 
@@ -101,6 +112,11 @@ class DiffusionConfig(Document):
     )
     true_cfg_scale: float = Field(
         4.0, gt=1.0, description="weight against a negative prompt where guidance is distilled"
+    )
+    edit: EditConfig | None = Field(
+        None,
+        description="None: pictures cannot be edited; with a mask they can where diffusers "
+        "knows how the model paints within one",
     )
     steering: Steering | None = Field(
         None, description="None: requests with steer=True fail; give the policy no strengths then"

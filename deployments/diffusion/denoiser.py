@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from deployments.diffusion.engine.calls import Ask, Asking, Call, apart, call_of, joined, last_row
+from deployments.diffusion.engine.calls import Ask, Asking, Call, apart, call_of, joined, one_row
 from deployments.diffusion.text import Pipeline, Text
 from deployments.errors import StageFailed
 
@@ -17,13 +17,17 @@ from deployments.errors import StageFailed
 class Denoiser(Asking):
     """A pipeline's denoiser for one request.
 
+    Args:
+        prompt_first: whether the prompt's row is the first of a call, and not the last.
+
     Attributes:
         branch: the text that the next step's branch reads; None: no branch.
         rows: how many were asked for, those of branches too.
     """
 
-    def __init__(self, model: Any, ask: Ask, lane: Hashable) -> None:
+    def __init__(self, model: Any, ask: Ask, lane: Hashable, *, prompt_first: bool = False) -> None:
         super().__init__(model, ask, lane)
+        self._prompt_first = prompt_first
         self.branch: Text | None = None
         self.rows = 0
         self._answers: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -33,15 +37,17 @@ class Denoiser(Asking):
         self.rows += call.rows
         # The first call of a step reads the prompt, in its last row: pipelines with guidance in one
         # batch put the negative prompt before it, those with two calls ask for the prompt first.
+        # Only InstructPix2Pix begins its batch of three with it.
         if self.branch is None or self._answers is not None:
             return self._ask(call)
         self.rows += 1
-        branch = with_text(last_row(call), self.branch)
+        place = 0 if self._prompt_first else call.rows - 1
+        branch = with_text(one_row(call, place), self.branch)
         if branch.bucket == call.bucket:
             output, other = apart(self._ask(joined([call, branch])), [call.rows, 1])
         else:
             output, other = self._ask(call), self._ask(branch)
-        self._answers = _tensor(output)[-1:], _tensor(other)
+        self._answers = _tensor(output)[place : place + 1], _tensor(other)
         return output
 
     def answers(self) -> tuple[torch.Tensor, torch.Tensor]:

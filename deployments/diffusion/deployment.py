@@ -7,7 +7,7 @@ from ray import serve
 
 from deployments.contracts import Generation, GenerationRequest, Watch
 from deployments.diffusion.config import DiffusionConfig
-from deployments.diffusion.loading import load_sampler, start_engine
+from deployments.diffusion.loading import load_samplers, start_engine
 
 
 @serve.deployment(name="diffusion")
@@ -16,27 +16,27 @@ class DiffusionDeployment:
 
     def __init__(self, config: DiffusionConfig, watch: Watch | None = None) -> None:
         """`watch` is the policy's, which must fit the head."""
-        self._sampler = load_sampler(config)
+        self._samplers = load_samplers(config)
         if watch:
-            self._sampler.check_watch(watch)
-        self._engine = start_engine(self._sampler, config)
+            self._samplers.check_watch(watch)
+        self._engine = start_engine(self._samplers.text_to_image, config)
 
     async def check(self, request: GenerationRequest, n: int) -> None:
         """Lets `n` such pictures in. Raises Overloaded, with the time to come back."""
-        self._engine.check(n * self._sampler.order(request).row_steps)
+        self._engine.check(n * self._samplers.of(request).order(request).row_steps)
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """Denoises one picture among others; leaves within one denoiser call with its caller."""
-        order = self._sampler.order(request)
-        program = partial(self._sampler.draw, request)
-        drawing = await self._engine.run(program, order, let_in=request.let_in)
+        sampler = self._samplers.of(request)
+        program = partial(sampler.draw, request)
+        drawing = await self._engine.run(program, sampler.order(request), let_in=request.let_in)
         return await asyncio.to_thread(drawing.developed)
 
     async def stats(self) -> dict[str, float | str]:
         """Which replica this is, its engine's counters, and the longest prompt in tokens."""
         return {
             **self._engine.stats(),
-            "max_prompt_tokens": self._sampler.text.max_tokens,
+            "max_prompt_tokens": self._samplers.text_to_image.text.max_tokens,
             "replica": serve.get_replica_context().replica_id.unique_id,
         }
 

@@ -16,6 +16,7 @@ from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.engine.row_cap import Clock, RowCosts, row_costs, timed
 from deployments.diffusion.engine.schedule import by_rows
 from deployments.diffusion.sampler import Sampler
+from deployments.diffusion.samplers import Samplers
 from deployments.diffusion.text import Pipeline
 from deployments.embedded.resolve import resolve
 from deployments.errors import Cancelled, ConfigurationError
@@ -84,8 +85,8 @@ def _timing(sampler: Sampler) -> GenerationRequest:
     )
 
 
-def load_sampler(config: DiffusionConfig) -> Sampler:
-    """Loads pipeline and head, caps threads and memory.
+def load_samplers(config: DiffusionConfig) -> Samplers:
+    """Loads pipelines and head, caps threads and memory.
 
     Raises:
         ConfigurationError: something is missing, does not load or does not fit together.
@@ -95,23 +96,32 @@ def load_sampler(config: DiffusionConfig) -> Sampler:
     if config.memory_bytes is not None:
         _cap_memory(config.memory_bytes, config.device)
     pipeline = load_pipeline(config)
+    edit = None
+    if config.edit is not None:
+        shared = {name: pipeline.components[name] for name in config.edit.shares}
+        edit = load_pipeline(config.model_copy(update={"model": config.edit.model}), **shared)
     head = None
     if config.steering is not None and config.steering.head is not None:
         from deployments.diffusion.head import load_head  # only replicas that steer by it need it
 
         head = load_head(resolve(config.steering.head.model)).to(config.device)
-    return Sampler(pipeline, config.steering, head, config.true_cfg_scale)
+    return Samplers(pipeline, edit, config.steering, head, config.true_cfg_scale)
 
 
-def load_pipeline(config: DiffusionConfig) -> Pipeline:
+def load_pipeline(config: DiffusionConfig, **parts: Any) -> Pipeline:
     """The pipeline in its dtype on its device, with the configured scheduler.
+
+    `parts` are components that are loaded already.
 
     A safety checker of the pipeline's own is taken out: a blackened picture can neither be judged
     nor steered, and nothing leaves without the classifier deployment's verdict anyway.
     """
     try:
         pipeline = DiffusionPipeline.from_pretrained(
-            resolve(config.model), variant=config.variant, dtype=getattr(torch, config.dtype)
+            resolve(config.model),
+            variant=config.variant,
+            dtype=getattr(torch, config.dtype),
+            **parts,
         )
         if config.scheduler is not None:
             family = getattr(diffusers, config.scheduler)

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from PIL import Image
 
 from deployments import pictures
 from deployments.contracts import Generation, GenerationRequest, Picture, Watch
@@ -78,10 +79,11 @@ class Sampler:
     """A pipeline and its steerers. All generations on one thread; many may be under way at once.
 
     Args:
-        pipeline: any text-to-image pipeline with a scheduler.
+        pipeline: any pipeline with a scheduler, from text to a picture, or from a picture too.
         steering: which steerers act on requests with `steer`.
         head: the noise-aware head; needed exactly when `steering.head` is set.
         true_cfg_scale: weight against a negative prompt for pipelines with distilled guidance.
+        text: reads prompts for this pipeline; None makes one of it.
 
     Raises:
         ConfigurationError: steering is configured and the pipeline or its scheduler cannot have it.
@@ -93,8 +95,9 @@ class Sampler:
         steering: Steering | None = None,
         head: Head | None = None,
         true_cfg_scale: float = 4.0,
+        text: TextReader | None = None,
     ) -> None:
-        self.text = TextReader(pipeline)
+        self.text = text or TextReader(pipeline)
         self.pipeline = pipeline
         self._scheduler = pipeline.scheduler
         self._steering = steering
@@ -132,7 +135,7 @@ class Sampler:
 
     def order(self, request: GenerationRequest) -> Order:
         """What the engine's schedule needs to know."""
-        guided = self._guided(request)
+        guided = self._guided(request) * (2 if self._guided_by_picture else 1)
         branch = request.steer and self._steering is not None and self._steering.concept is not None
         return Order(
             lane=(request.width, request.height),
@@ -144,7 +147,7 @@ class Sampler:
         """Denoises one picture. The same request gives the same picture, whatever else is drawn.
 
         Args:
-            request: what to draw.
+            request: what to draw, with the pictures that the pipeline starts from.
             ask: has a model call run; may raise Cancelled, and then the generation ends there.
             observe: shown every step, after steering.
 
@@ -164,16 +167,15 @@ class Sampler:
         pipeline.scheduler.step = step.wrapped(pipeline.scheduler)
         images = pipeline(
             **arguments,
+            **self._picture_arguments(request),
             num_inference_steps=request.steps,
-            height=request.height,
-            width=request.width,
             # On the CPU the same seed gives the same noise for every device.
             generator=torch.Generator("cpu").manual_seed(request.seed),
             output_type="np",
         ).images
         return Drawing(
             request=request,
-            pixels=images[0],
+            pixels=_outside_kept(images[0], request),
             steps=step.calls,
             row_steps=denoiser.rows if denoiser else step.calls,
             turned_at_step=step.turning.turned_at if step.turning else None,
@@ -193,12 +195,34 @@ class Sampler:
         own: dict[str, Any] = {"scheduler": copy.deepcopy(self._scheduler)}
         name, denoiser = denoiser_name(pipeline), None
         if name is not None:
-            denoiser = own[name] = Denoiser(getattr(pipeline, name), ask, lane)
+            denoiser = own[name] = Denoiser(
+                getattr(pipeline, name), ask, lane, prompt_first=self._guided_by_picture
+            )
         if getattr(pipeline, "vae", None) is not None:
             own["vae"] = AskingDecoder(pipeline.vae, ask, lane)
         for name, part in own.items():
             object.__setattr__(pipeline, name, part)  # the pipeline's own would note the class
         return pipeline, denoiser
+
+    @property
+    def _guided_by_picture(self) -> bool:
+        """Whether a guided step has a third row, for the picture without the prompt."""
+        return "image_guidance_scale" in self._accepted
+
+    def _picture_arguments(self, request: GenerationRequest) -> dict[str, Any]:
+        """The pipeline's arguments for size and pictures."""
+        arguments: dict[str, Any] = {"height": request.height, "width": request.width}
+        if request.image is not None:
+            arguments |= {
+                "image": Image.fromarray(pictures.to_array(request.image)),
+                "image_guidance_scale": request.image_guidance_scale,
+            }
+        if request.mask is not None:
+            arguments |= {
+                "mask_image": Image.fromarray(pictures.to_array(request.mask)).convert("L"),
+                "strength": 1.0,  # what is within the mask is drawn from noise alone
+            }
+        return {name: value for name, value in arguments.items() if name in self._accepted}
 
     def _guided(self, request: GenerationRequest) -> bool:
         """Whether each step reads the negative prompt too."""
@@ -387,6 +411,17 @@ class _Step:
 def _pause() -> Call:
     """A step that the pipeline has made by itself; only lets others have their turn."""
     return Call(lambda: None, (), {}, 1)
+
+
+def _outside_kept(pixels: np.ndarray, request: GenerationRequest) -> np.ndarray:
+    """The picture with what lies outside the mask as it was, to the last bit.
+
+    The autoencoder's error alone would change all of it.
+    """
+    if request.image is None or request.mask is None:
+        return pixels
+    inside = pictures.to_array(request.mask)[:, :, :1] >= 128
+    return np.where(inside, pixels, pictures.to_array(request.image) / 255.0)
 
 
 def _positions(latent: torch.Tensor) -> int:

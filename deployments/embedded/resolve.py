@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from deployments.embedded import diffusion, language
+from deployments.embedded import diffusion, edit, language
 from deployments.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +30,9 @@ def _tuned(adapter: str) -> Path:
 
 EMBEDDED: dict[str, Callable[[], Path]] = {
     "diffusion": lambda: diffusion.assemble(SHIPPED, cache_folder()),
+    "edit": lambda: edit.assemble(
+        diffusion.assemble(SHIPPED, cache_folder()), SHIPPED / "edit", cache_folder()
+    ),
     "guard": lambda: _tuned("guard"),
     "cnn": lambda: language.merge(diffusion.minilm(), SHIPPED / "cnn", cache_folder()),
     "rewriter": lambda: _tuned("rewriter"),

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from deployments.diffusion.config import DiffusionConfig
 from deployments.diffusion.engine.row_cap import RowCosts, row_costs
-from deployments.diffusion.loading import load_sampler, measured_costs
+from deployments.diffusion.loading import load_samplers, measured_costs
 from deployments.diffusion.sampler import Sampler
 from deployments.serve_config import read_serve_config
 from evaluation.bench.baselines import WAYS
@@ -116,7 +116,8 @@ def main() -> None:
         args.repetitions, args.warm_up, args.seconds, args.replays, args.trace = 1, 1, 3, 1, 10
     started = time.perf_counter()
     arguments = read_serve_config(args.config)["applications"][0]["args"]["diffusion"]
-    sampler = load_sampler(DiffusionConfig.model_validate(arguments | {"dtype": args.dtype}))
+    config = DiffusionConfig.model_validate(arguments | {"dtype": args.dtype})
+    sampler = load_samplers(config).text_to_image
     torch.set_num_threads(args.threads)
     figures = asyncio.run(measure(args, sampler))
     figures["run"] = {

@@ -12,6 +12,7 @@ from diffusers import (
     FluxTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
+    StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
@@ -70,6 +71,23 @@ def stable_diffusion(prediction_type: str = "v_prediction") -> StableDiffusionPi
     return quiet(pipeline)
 
 
+def instruct_pix2pix() -> StableDiffusionInstructPix2PixPipeline:
+    """Edits by instruction: the picture's latent beside the noisy one, three rows when guided."""
+    parts = stable_diffusion()
+    return quiet(
+        StableDiffusionInstructPix2PixPipeline(
+            vae=parts.vae,
+            text_encoder=parts.text_encoder,
+            tokenizer=parts.tokenizer,
+            unet=unet(WIDTH, in_channels=8),
+            scheduler=parts.scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+    )
+
+
 def stable_diffusion_xl(prediction_type: str = "v_prediction") -> StableDiffusionXLPipeline:
     """Two text encoders, pooled embeddings and time ids beside the text, a wide autoencoder."""
     torch.manual_seed(0)
@@ -92,26 +110,26 @@ def stable_diffusion_xl(prediction_type: str = "v_prediction") -> StableDiffusio
     return quiet(pipeline)
 
 
-def stable_diffusion_3() -> StableDiffusion3Pipeline:
+def stable_diffusion_3(channels: int = 4) -> StableDiffusion3Pipeline:
     """Three text encoders, pooled embeddings, a transformer, flow matching."""
     torch.manual_seed(0)
     clip = clip_config()
     transformer = SD3Transformer2DModel(
         sample_size=SIZE // 2,
         patch_size=1,
-        in_channels=4,
+        in_channels=channels,
         num_layers=1,
         attention_head_dim=8,
         num_attention_heads=2,
         caption_projection_dim=16,
         joint_attention_dim=2 * WIDTH,
         pooled_projection_dim=2 * WIDTH,
-        out_channels=4,
+        out_channels=channels,
     )
     pipeline = StableDiffusion3Pipeline(
         transformer=transformer.eval(),
         scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=autoencoder(4),
+        vae=autoencoder(channels),
         text_encoder=CLIPTextModelWithProjection(clip).eval(),
         tokenizer=tokenizer(),
         text_encoder_2=CLIPTextModelWithProjection(clip).eval(),
@@ -151,7 +169,6 @@ def flux() -> FluxPipeline:
 def unet(text_width: int, **options) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=SIZE // 2,
-        in_channels=4,
         out_channels=4,
         layers_per_block=1,
         block_out_channels=(8, 8),
@@ -160,7 +177,7 @@ def unet(text_width: int, **options) -> UNet2DConditionModel:
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
         cross_attention_dim=text_width,
         attention_head_dim=4,
-        **options,
+        **({"in_channels": 4} | options),
     ).eval()
 
 

@@ -91,12 +91,12 @@ def apart(output: Any, rows: Sequence[int]) -> list[Any]:
     return [output] * len(rows)
 
 
-def last_row(call: Call) -> Call:
-    """The call with its last row alone."""
+def one_row(call: Call, place: int) -> Call:
+    """The call with the row at `place`, from 0, alone."""
     return Call(
         call.model,
-        _last(call.args, call.rows, ""),
-        _last(call.kwargs, call.rows, ""),
+        _row(call.args, place, call.rows, ""),
+        _row(call.kwargs, place, call.rows, ""),
         1,
         call.lane,
     )
@@ -149,14 +149,15 @@ def _joined(values: Sequence[Any], rows: Sequence[int], name: str) -> Any:
     return first
 
 
-def _last(value: Any, rows: int, name: str) -> Any:
+def _row(value: Any, place: int, rows: int, name: str) -> Any:
     match value:
         case torch.Tensor():
-            return value[-1:] if _is_batched(value, rows, name) else value
+            return value[place : place + 1] if _is_batched(value, rows, name) else value
         case Mapping():
-            return {key: _last(inner, rows, key) for key, inner in value.items()}
+            return {key: _row(inner, place, rows, key) for key, inner in value.items()}
         case list() | tuple():
-            return type(value)(_last(inner, rows, f"{name}{i}") for i, inner in enumerate(value))
+            inner = (_row(part, place, rows, f"{name}{i}") for i, part in enumerate(value))
+            return type(value)(inner)
     return value
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deployments.diffusion.engine.calls import Call, joined, last_row
+from deployments.diffusion.engine.calls import Call, joined, one_row
 
 GAIN = 0.05
 """Share by which a doubling must make a row cheaper to pay."""
@@ -78,7 +78,7 @@ def row_costs(
 
 def timed(call: Call) -> Callable[[int], float]:
     """Measures a call's last row, so many times in one; the shortest of a few, after a warm-up."""
-    row = last_row(call)
+    row = one_row(call, call.rows - 1)
 
     def measure(rows: int) -> float:
         sized = joined([row] * rows)

@@ -9,7 +9,7 @@ from deployments.diffusion.engine.calls import (
     apart,
     call_of,
     joined,
-    last_row,
+    one_row,
 )
 from tests.diffusion import tiny
 
@@ -133,7 +133,7 @@ def test_one_call_is_left_as_it_is():
 
 def test_the_last_row_is_a_call_that_meets_its_own():
     whole = call(2, added_cond_kwargs={"text_embeds": latents()}, img_ids=torch.zeros(2, 3))
-    row = last_row(whole)
+    row = one_row(whole, whole.rows - 1)
     assert row.rows == 1
     assert torch.equal(row.args[0], whole.args[0][1:])
     assert torch.equal(row.kwargs["added_cond_kwargs"]["text_embeds"], latents()[1:])
