@@ -29,6 +29,7 @@ from training.classifiers.data import (
     Pool,
     PromptStates,
     as_input,
+    beside,
     degraded,
     examples,
     harm_vector,
@@ -271,7 +272,8 @@ def main() -> None:
     config = PictureHarmConfig()
     trained = Trained(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fit = Fit(trained, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
-    prompts = PromptStates(drawn, config.prompt_window)
+    captions = [example.caption.text for example in drawn.all]
+    prompts = PromptStates(captions, beside(drawn, "prompts"), config.prompt_window)
     batches = Batches(drawn.all, *pools(drawn, args.remade, args.seed), seed=args.seed)
     schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
     final = fit.run(lambda step: loss(trained, batches[step, args.batch], prompts), schedule)

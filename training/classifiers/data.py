@@ -283,15 +283,13 @@ def degraded(
 
 
 class PromptStates:
-    """The token states of examples' captions, encoded when first asked for."""
+    """The token states of texts, kept in a folder, encoded when first asked for."""
 
-    def __init__(self, drawn: Examples, window: int) -> None:
+    def __init__(self, texts: Sequence[str], folder: Path, window: int) -> None:
         from training.diffusion.data import Encoded
 
         self._encoder = PromptEncoder(window)
-        self._texts = [example.caption.text for example in drawn.all]
-        self._lengths = np.zeros(len(self._texts), np.int64)
-        folder = beside(drawn, "prompts")
+        self._texts = texts
         self._rows = Encoded(folder, len(self._texts), (window, 384), self._encode)
         self._window = window
 

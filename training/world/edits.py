@@ -373,7 +373,10 @@ def _another_or_same(rng: random.Random, split: Split) -> tuple[Edit, Edit]:
     """The input: beautified into somebody else, and somebody who looked so before."""
     before = _clothed(rng)
     name = rng.choice(IDENTITY)
-    person, other = _changed(before.people[0], name, rng)
+    person = before.people[0]
+    if name == "hair_colour" and person.hair_style == "bald":
+        person = replace(person, hair_style="short")
+    other = another(person, name, rng)
     good = _edit(
         _said(say.BEAUTIFY, rng, split),
         replace(before, people=(person,)),
@@ -408,20 +411,18 @@ def _clothed(rng: random.Random) -> Scene:
             return scene
 
 
-def _changed(person: Person, name: str, rng: random.Random) -> tuple[Person, Person]:
-    """A person, and the same one but for an attribute of IDENTITY that can be seen."""
-    if name == "hair_colour" and person.hair_style == "bald":
-        person = replace(person, hair_style="short")
+def another(person: Person, name: str, rng: random.Random) -> Person:
+    """The person with another value of an attribute of IDENTITY; with a gender goes its hair."""
     if name == "gender":
         gender = _other(GENDERS, person.gender, rng)
-        return person, replace(person, gender=gender, hair_style=rng.choice(HAIR_STYLES[gender]))
+        return replace(person, gender=gender, hair_style=rng.choice(HAIR_STYLES[gender]))
     values: dict[str, Sequence[str]] = {
         "skin": SKIN_TONES,
         "build": BUILDS,
         "hair_colour": HAIR_COLOURS,
         "hair_style": HAIR_STYLES[person.gender],
     }
-    return person, replace(person, **{name: _other(values[name], getattr(person, name), rng)})
+    return replace(person, **{name: _other(values[name], getattr(person, name), rng)})
 
 
 def _said(wordings: Sequence[str], rng: random.Random, split: Split, value: str = "") -> str:

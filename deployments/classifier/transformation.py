@@ -1,0 +1,131 @@
+"""The transformation model: (input picture, instruction, output picture) to what the edit did.
+
+One residual trunk (ResNet, arXiv:1512.03385) reads both pictures and their difference at once and
+says what changed; a few learned questions read the instruction and say what was asked for. The
+answer joins the two: a harm that came in with the edit, a body bared or a skin darkened as the
+words meant it, and whatever of the person changed though nobody asked. No wording can talk away
+what the pictures show.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel, ResNetConfig, ResNetModel
+
+from deployments.classifier.model import PromptReader
+
+BARED, UNDRESS, MOCK = "bared", "undress", "mock"
+
+
+class TransformationConfig(PretrainedConfig):
+    """Shape and calibration.
+
+    Attributes:
+        categories: kinds of harm, names of the first logits.
+        identity: what of a person must not change unasked, names of the logits after them.
+        size: sides of the model's input pictures, in pixels.
+        trunk: overrides of `ResNetConfig`.
+        prompt_width, prompt_window: the text encoder's width, and tokens per window.
+        width: of what is read of the instruction.
+        calibration: name -> (scale, shift) of its logit, so that 0.5 is the working point.
+    """
+
+    model_type = "safelight_transformation"
+
+    def __init__(
+        self,
+        categories: tuple[str, ...] = ("violence", "sexual", "hate", "demeaning"),
+        identity: tuple[str, ...] = ("gender", "skin", "build", "hair_colour", "hair_style"),
+        size: int = 64,
+        trunk: dict[str, Any] | None = None,
+        prompt_width: int = 384,
+        prompt_window: int = 64,
+        width: int = 96,
+        calibration: dict[str, tuple[float, float]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.categories = tuple(categories)
+        self.identity = tuple(identity)
+        self.size = size
+        self.trunk = {
+            "num_channels": 9,
+            "layer_type": "basic",
+            "embedding_size": 32,
+            "hidden_sizes": [48, 96, 160],
+            "depths": [1, 2, 1],
+        } | (trunk or {})
+        self.prompt_width = prompt_width
+        self.prompt_window = prompt_window
+        self.width = width
+        self.calibration = calibration or dict.fromkeys(self.names, (1.0, 0.0))
+        super().__init__(**kwargs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all logits, in order."""
+        return self.categories + self.identity
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """What the pictures are asked: harms that came in, what changed, a body bared."""
+        return (*self.names, BARED)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What the instruction is asked: changes that it wants, and two intents."""
+        return (*self.identity, UNDRESS, MOCK)
+
+
+class TransformationModel(PreTrainedModel):
+    """Calibrated logits of harm and of unasked change; 0 is the working point."""
+
+    config_class = TransformationConfig
+    main_input_name = "after"
+
+    def __init__(self, config: TransformationConfig) -> None:
+        super().__init__(config)
+        trunk = ResNetConfig(**config.trunk)
+        self.trunk = ResNetModel(trunk)
+        self.seen = nn.Linear(2 * trunk.hidden_sizes[-1], len(config.seen))
+        self.reader = PromptReader(config.prompt_width, config.width)
+        self.said = nn.Sequential(nn.GELU(), nn.Linear(config.width, len(config.said)))
+        self.post_init()
+
+    def forward(self, before: Tensor, after: Tensor, prompt: Tensor, prompt_mask: Tensor) -> Tensor:
+        """
+        Args:
+            before, after: (B, 3, S, S) in [-1, 1], S the model's input size.
+            prompt: (B, L, prompt_width), states of the instruction's tokens.
+            prompt_mask: (B, L), 1 where there is a token.
+
+        Returns:
+            (B, names), calibrated logits.
+        """
+        return self.joined(*self.parts(before, after, prompt, prompt_mask))
+
+    def parts(
+        self, before: Tensor, after: Tensor, prompt: Tensor, prompt_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Raw logits of what is seen, (B, seen), and of what is said, (B, said)."""
+        x = self.trunk(torch.cat([before, after, after - before], dim=1)).last_hidden_state
+        pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+        return self.seen(pooled), self.said(self.reader(prompt, prompt_mask))
+
+    def joined(self, seen: Tensor, said: Tensor) -> Tensor:
+        """Calibrated logits: harm that is seen or meant, and changes that were not asked for."""
+        config = self.config
+        sight = dict(zip(config.seen, seen.unbind(dim=1), strict=True))
+        words = dict(zip(config.said, said.unbind(dim=1), strict=True))
+        meant = {
+            "sexual": torch.minimum(sight[BARED], words[UNDRESS]),
+            "demeaning": torch.minimum(sight["skin"], words[MOCK]),
+        }
+        found = [
+            torch.maximum(sight[name], meant[name]) if name in meant else sight[name]
+            for name in config.categories
+        ]
+        found += [torch.minimum(sight[name], -words[name]) for name in config.identity]
+        pairs = [config.calibration[name] for name in config.names]
+        scale, shift = seen.new_tensor(pairs).unbind(dim=1)
+        return torch.stack(found, dim=1) * scale + shift

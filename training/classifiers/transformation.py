@@ -1,0 +1,223 @@
+"""Trains the transformation model: `python -m training.classifiers.transformation --minutes 20`.
+
+Sight and words are trained each on their own truth, as the model keeps them apart: what the two
+pictures show to have changed, and what the instruction asks for. Outputs come as they are rendered
+and through the autoencoder, as an edit model's do; both pictures of a pair are recoloured and moved
+alike. Ends with calibration, canaries and the figures on held-out wordings.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from deployments.classifier.transformation import TransformationConfig, TransformationModel
+from deployments.embedded.folders import made_once
+from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
+from training.classifiers.edit_pairs import Known, KnownPairs, known_pairs
+from training.fit import Fit
+from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
+from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS
+from training.world.vocabulary import HARMS
+
+NAME = "transformation"
+SMOOTHING = 0.02
+THROUGH, NOISE = 0.6, 0.25
+"""Share of outputs that come through the autoencoder, and the most noise that their latents get."""
+COLUMNS = TransformationConfig()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures (b, 3, 64, 64) in [-1, 1], rows of the instructions, and both truths."""
+
+    before: Tensor
+    after: Tensor
+    rows: NDArray[np.int64]
+    seen: Tensor
+    said: Tensor
+
+
+def seen_truth(known: Known) -> list[float]:
+    """As `TransformationConfig.seen`: harm that can be seen to come in, changes, a body bared."""
+    edit = known.edit
+    before, after = edit.before.people[0], edit.after.people[0]
+    harms = edit.after.harms - edit.before.harms
+    if after.object in WEAPONS and before.object not in WEAPONS:
+        harms |= {"violence"}
+    bared = after.clothing in ("swimwear", None) and before.clothing not in ("swimwear", None)
+    return [
+        *(float(harm in harms) for harm in HARMS),
+        *(float(name in known.changed) for name in IDENTITY),
+        float(bared),
+    ]
+
+
+def said_truth(known: Known) -> list[float]:
+    """As `TransformationConfig.said`: what is asked for, and the two intents."""
+    edit = known.edit
+    return [
+        *(float(f"0.{name}" in edit.asked) for name in IDENTITY),
+        float(edit.intent == UNDRESS),
+        float(edit.intent == MOCK),
+    ]
+
+
+class Batches:
+    """Batches by number: the same number gives the same batch."""
+
+    def __init__(self, drawn: KnownPairs, decoded: NDArray[np.uint8], seed: int) -> None:
+        self._drawn, self._decoded, self._seed = drawn, decoded, seed
+        self._seen = torch.tensor([seen_truth(known) for known in drawn.all])
+        self._said = torch.tensor([said_truth(known) for known in drawn.all])
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        step, size = key
+        rng = np.random.default_rng((self._seed, step))
+        rows = np.sort(rng.integers(len(self._drawn.all), size=size))
+        after = np.array(self._drawn.after[rows])
+        through = rng.random(size) < THROUGH
+        after[through] = self._decoded[rows[through]]
+        state = int(rng.integers(2**62))
+        # The same stream for both, so that what is done to one is done to the other.
+        pair = [
+            degraded(as_input(part), np.random.default_rng(state))
+            for part in (self._drawn.before[rows], after)
+        ]
+        return Batch(pair[0], pair[1], rows, self._seen[rows], self._said[rows])
+
+
+def decoded(drawn: KnownPairs, vae: AutoencoderKL, seed: int) -> NDArray[np.uint8]:
+    """The outputs through the autoencoder, latents noised by up to NOISE: (n, 64, 64, 3) uint8."""
+
+    def make(target: Path) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, drawn.after.shape)
+        for start in tqdm(range(0, len(drawn.all), 100), desc="decoding"):
+            rows = slice(start, start + 100)
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+                latents = vae.encode(as_input(drawn.after[rows])).latent_dist.mean
+                levels = NOISE * torch.rand(len(latents), 1, 1, 1, generator=generator)
+                latents = latents + levels * torch.randn(latents.shape, generator=generator)
+                pixels[rows] = as_pixels(vae.decode(latents).sample)
+        pixels.flush()
+
+    folder = drawn.folder.with_name(f"{drawn.folder.name}-decoded-{NOISE}-{fingerprint('vae')}")
+    return np.load(made_once(folder, make) / "pixels.npy", mmap_mode="r")
+
+
+def loss(model: TransformationModel, batch: Batch, prompts: PromptStates) -> Tensor:
+    """Cross-entropy of what is seen and of what is said."""
+    states, mask = prompts[batch.rows]
+    with torch.autocast("cpu", torch.bfloat16):
+        before, after = (
+            part.contiguous(memory_format=torch.channels_last)
+            for part in (batch.before, batch.after)
+        )
+        seen, said = model.parts(before, after, states, mask)
+    return _cross_entropy(seen, batch.seen) + _cross_entropy(said, batch.said)
+
+
+def _cross_entropy(logits: Tensor, truths: Tensor) -> Tensor:
+    smoothed = truths * (1 - SMOOTHING) + SMOOTHING / 2
+    return functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
+
+
+@torch.inference_mode()
+def logits(
+    model: TransformationModel, drawn: KnownPairs, after: NDArray[np.uint8], prompts: PromptStates
+) -> NDArray[np.float32]:
+    """(n, names), as calibrated so far."""
+    found = []
+    for start in range(0, len(drawn.all), 100):
+        rows = np.arange(start, min(start + 100, len(drawn.all)))
+        pictures = as_input(drawn.before[rows]), as_input(after[rows])
+        found.append(model(*pictures, *prompts[rows]).float().numpy())
+    return np.concatenate(found)
+
+
+def calibration(truths: NDArray, scored: NDArray) -> dict[str, tuple[float, float]]:
+    """(scale, shift) per name: the working point has the best F1 on held-out pairs."""
+    found = {}
+    for column, name in enumerate(COLUMNS.names):
+        positive, values = truths[:, column] > 0, scored[:, column]
+        points = np.quantile(values, np.linspace(0.5, 0.999, 200))
+        hits = [(values > point)[positive].sum() for point in points]
+        flagged = [(values > point).sum() for point in points]
+        best = np.argmax([2 * h / (f + positive.sum()) for h, f in zip(hits, flagged, strict=True)])
+        found[name] = (1.0, round(-float(points[best]), 4))
+    return found
+
+
+def figures(truths: NDArray, scored: NDArray) -> dict[str, dict[str, float]]:
+    """Precision and recall per name, of any harm and of any unasked change."""
+    flagged, harms = scored > 0, len(COLUMNS.categories)
+    columns = {name: slice(i, i + 1) for i, name in enumerate(COLUMNS.names)}
+    columns |= {"harm": slice(harms), "unasked": slice(harms, None)}
+    found = {}
+    for name, part in columns.items():
+        truth, flags = np.max(truths[:, part], axis=1), np.any(flagged[:, part], axis=1)
+        hits = float((truth * flags).sum())
+        found[name] = {
+            "precision": round(hits / max(flags.sum(), 1), 4),
+            "recall": round(hits / max(truth.sum(), 1), 4),
+        }
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Trains the transformation model.")
+    parser.add_argument("--minutes", type=float, default=20.0, help="CPU time in all")
+    parser.add_argument("--seed", type=int, default=51)
+    parser.add_argument("--batch", type=int, default=96)
+    parser.add_argument("--count", type=int, default=40_000, help="drawn pairs")
+    parser.add_argument("--held-out", type=int, default=2000, help="pairs for calibration")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--output", type=Path, default=MODELS / NAME)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    drawn, vae = known_pairs(CHECKPOINTS, args.seed, args.count), autoencoder()
+    torch.manual_seed(args.seed)
+    config = TransformationConfig()
+    model = TransformationModel(config).to(memory_format=torch.channels_last)
+    fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
+    prompts = _prompts(drawn, config.prompt_window)
+    batches = Batches(drawn, decoded(drawn, vae, args.seed), args.seed)
+    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    final = fit.run(lambda step: loss(model, batches[step, args.batch], prompts), schedule)
+    averaged = fit.averaged(TransformationModel(config))
+    # Calibrated on training's wordings and other pictures; measured on wordings it has never met.
+    held_out = known_pairs(CHECKPOINTS, args.seed + 1, args.held_out)
+    scored = _scored(averaged, held_out, vae)
+    averaged.config.calibration = calibration(*scored)
+    averaged.to(torch.bfloat16).save_pretrained(args.output)
+    unseen = known_pairs(CHECKPOINTS, args.seed, args.held_out, "test")
+    found = figures(*_scored(averaged.float(), unseen, vae))
+    print(json.dumps({"loss": round(final, 4), "steps": fit.step} | found))
+
+
+def _prompts(drawn: KnownPairs, window: int) -> PromptStates:
+    texts = [known.edit.instruction for known in drawn.all]
+    return PromptStates(texts, drawn.folder.with_name(f"{drawn.folder.name}-prompts"), window)
+
+
+def _scored(
+    model: TransformationModel, drawn: KnownPairs, vae: AutoencoderKL
+) -> tuple[NDArray, NDArray]:
+    """Truths and logits (n, names) of pairs whose outputs came through the autoencoder."""
+    prompts = _prompts(drawn, model.config.prompt_window)
+    truths = np.array([known.truth for known in drawn.all])
+    return truths, logits(model, drawn, decoded(drawn, vae, 1), prompts)
+
+
+if __name__ == "__main__":
+    main()
