@@ -230,7 +230,12 @@ class PictureRequest(Contract):
 
 
 class PictureVerdict(Contract):
-    """The output classifier's answer, bound to the judged pixels by `sha256`."""
+    """The output classifier's answer, bound to the judged pixels by `sha256`.
+
+    Of an edit, `scores` are the higher of what the output shows and what the transformation does;
+    `unintended` are the scores of what of a person changed though nobody asked, and `changed` the
+    names of those that the policy calls so. They alone flag nothing: such an edit is mended.
+    """
 
     flagged: bool
     category: str | None
@@ -238,6 +243,8 @@ class PictureVerdict(Contract):
     scores: dict[str, Score]
     why: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    unintended: dict[str, Score] = {}
+    changed: tuple[str, ...] = ()
     ms: Annotated[float, Field(ge=0.0)] = 0.0
 
 

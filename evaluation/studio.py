@@ -59,7 +59,9 @@ class Studio:
         self.samplers = load_samplers(self._diffusion)
         self._engine: Engine | None = None
         loaded = load(ClassifierConfig.model_validate(arguments["classifier"]))
-        self._classifier = Classifier(loaded, self.policy.output.thresholds)
+        self._classifier = Classifier(
+            loaded, self.policy.output.thresholds, self.policy.output.edits
+        )
         torch.set_num_threads(threads)
 
     @property

@@ -6,7 +6,7 @@ prompt's worst window.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +15,14 @@ from torch import Tensor
 
 from deployments import pictures
 from deployments.classifier.config import ClassifierConfig
-from deployments.classifier.model import PictureHarmConfig, PictureHarmModel
+from deployments.classifier.loading import load_whole
+from deployments.classifier.model import PictureHarmModel
 from deployments.classifier.prompt import PromptEncoder
+from deployments.classifier.transformations import TransformationReader, load_transformations
 from deployments.classifier.views import views
 from deployments.contracts import PictureRequest, PictureVerdict
-from deployments.embedded.resolve import resolve
-from deployments.errors import ConfigurationError, UnparsableAnswer
+from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer
+from deployments.policy import EditPolicy
 
 WHY: Mapping[str, str] = {
     "violence": "the picture shows a weapon with blood",
@@ -30,12 +32,21 @@ WHY: Mapping[str, str] = {
 }
 
 
+WHY_EDIT: Mapping[str, str] = {
+    "violence": "the edit brings in a weapon or blood",
+    "sexual": "the edit undresses the person",
+    "hate": "the edit brings in a symbol of hate",
+    "demeaning": "the edit demeans the person",
+}
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A model ready to score, and what encodes its prompts."""
 
     model: PictureHarmModel
     prompts: PromptEncoder
+    transformations: TransformationReader | None = None
 
 
 class Classifier:
@@ -44,24 +55,30 @@ class Classifier:
     Args:
         loaded: model and prompt encoder.
         thresholds: category -> score from which on a picture is flagged.
+        edits: the policy for edits; None refuses to judge any.
 
     Raises:
-        ConfigurationError: no threshold is given, or one is for a category that the model does not
-            know.
+        ConfigurationError: no threshold is given, one is for a category that the model does not
+            know, or edits are allowed and there is no model to judge them.
     """
 
-    def __init__(self, loaded: Loaded, thresholds: Mapping[str, float]) -> None:
-        known = loaded.model.config.categories
+    def __init__(
+        self, loaded: Loaded, thresholds: Mapping[str, float], edits: EditPolicy | None = None
+    ) -> None:
         if not thresholds:
             raise ConfigurationError("the policy's output.thresholds are empty: nothing is checked")
-        if unknown := sorted(set(thresholds) - set(known)):
-            raise ConfigurationError(
-                f"the policy has an output threshold for {unknown[0]!r}; "
-                f"the picture classifier knows {', '.join(known)}"
-            )
+        _check_known("output.thresholds", thresholds, loaded.model.config.categories)
         self._model = loaded.model
         self._prompts = loaded.prompts
         self._thresholds = dict(thresholds)
+        self._transformations, self._edits = loaded.transformations, edits
+        if edits is not None:
+            if loaded.transformations is None:
+                raise ConfigurationError(
+                    "the policy allows edits, and the classifier has no `transformation` model"
+                )
+            known = loaded.transformations.categories
+            _check_known("output.edits.thresholds", edits.thresholds, known)
 
     @property
     def thresholds(self) -> Mapping[str, float]:
@@ -69,55 +86,73 @@ class Classifier:
         return self._thresholds
 
     def judge(self, request: PictureRequest) -> PictureVerdict:
-        """The verdict on the output picture, bound to its pixels.
+        """The verdict on the output picture, bound to its pixels, and on the edit that made it.
 
         Raises:
             ValueError: a picture's bytes, size and hash do not belong together.
-            UnparsableAnswer: the model gave no finite score.
+            UnparsableAnswer: a model gave no finite score.
+            StageFailed: there is an input picture, and edits are not judged here.
         """
         started = time.perf_counter()
         pixels = pictures.to_array(request.output)
-        before = pictures.to_array(request.input) if request.input is not None else None
-        scores = self.scores(pixels, request.prompt, before)
-        category, score = self._decisive(scores)
-        flagged = score >= self._thresholds[category]
+        found = Finding(self.scores(pixels, request.prompt), self._thresholds, WHY)
+        unintended: dict[str, float] = {}
+        changed: tuple[str, ...] = ()
+        scores = found.scores
+        if request.input is not None:
+            done, unintended = self._transformed(request, pixels)
+            found = max(found, done, key=lambda finding: finding.margin)
+            scores = {name: max(s, done.scores.get(name, 0.0)) for name, s in scores.items()}
+            changed = self._changed(unintended)
         return PictureVerdict(
-            flagged=flagged,
-            category=category if flagged else None,
-            score=score,
+            flagged=found.flagged,
+            category=found.category if found.flagged else None,
+            score=found.scores[found.category],
             scores=scores,
-            why=_why(category) if flagged else "nothing harmful was found in the picture",
+            why=found.why if found.flagged else _unflagged(changed),
             sha256=pictures.pixel_sha256(pixels),
+            unintended=unintended,
+            changed=changed,
             ms=(time.perf_counter() - started) * 1000,
         )
 
+    def _transformed(
+        self, request: PictureRequest, after: np.ndarray
+    ) -> tuple["Finding", dict[str, float]]:
+        """What the edit does that is harmful, and the scores of what it changed unasked."""
+        if self._transformations is None or self._edits is None or request.input is None:
+            raise StageFailed("classifier", "edits are not judged here")
+        before = pictures.to_array(request.input)
+        harms, unintended = self._transformations.scores(before, request.prompt, after)
+        return Finding(harms, self._edits.thresholds, WHY_EDIT), unintended
+
+    def _changed(self, unintended: Mapping[str, float]) -> tuple[str, ...]:
+        """What counts as changed, the surest first."""
+        assert self._edits is not None
+        threshold = self._edits.unintended
+        named = [name for name, score in unintended.items() if score >= threshold]
+        return tuple(sorted(named, key=lambda name: -unintended[name]))
+
     @torch.inference_mode()
-    def scores(
-        self, output: np.ndarray, prompt: str, before: np.ndarray | None = None
-    ) -> dict[str, float]:
-        """Probability of each category, whatever the policy.
+    def scores(self, output: np.ndarray, prompt: str) -> dict[str, float]:
+        """Probability of each category in the picture alone, whatever the policy.
 
         Args:
             output: (height, width, 3), uint8.
             prompt: as the user gave it, any length.
-            before: like `output`, the picture that was edited, or None.
 
         Raises:
             UnparsableAnswer: the model gave no finite score.
         """
-        logits = self._logits(output, prompt, before)
+        logits = self._logits(output, prompt)
         if not logits.isfinite().all():
             raise UnparsableAnswer("classifier", "the model gave a score that is no number")
         names = self._model.config.categories
         return dict(zip(names, logits.sigmoid().tolist(), strict=True))
 
-    def _logits(self, output: np.ndarray, prompt: str, before: np.ndarray | None) -> Tensor:
+    def _logits(self, output: np.ndarray, prompt: str) -> Tensor:
         config = self._model.config
         seen = self._model.features(self._ready(views(output, config.size)))
-        given = None
-        if before is not None:
-            whole = views(before, config.size)[:1]
-            given = self._model.features(self._ready(whole))
         states, mask = self._prompts.states(self._prompts.windows(prompt))
         windows = len(states)
         whole_logits = self._model.joined(
@@ -125,7 +160,6 @@ class Classifier:
                 seen[:1].expand(windows, -1),
                 states.to(self._model.dtype),
                 mask,
-                None if given is None else given.expand(windows, -1),
             )
         ).amax(dim=0)
         # Crops are looked at for what a part can show; there the prompt says nothing.
@@ -139,34 +173,61 @@ class Classifier:
     def _ready(self, batch: Tensor) -> Tensor:
         return batch.to(self._model.device, self._model.dtype)
 
-    def _decisive(self, scores: Mapping[str, float]) -> tuple[str, float]:
-        """The category that exceeds its threshold most, or comes nearest to it, and its score."""
-        category = max(self._thresholds, key=lambda name: scores[name] - self._thresholds[name])
-        return category, scores[category]
+
+@dataclass(frozen=True)
+class Finding:
+    """Scores beside the thresholds that hold for them, and the reasons in words."""
+
+    scores: Mapping[str, float]
+    thresholds: Mapping[str, float]
+    reasons: Mapping[str, str]
+
+    @property
+    def category(self) -> str:
+        """The one that exceeds its threshold most, or comes nearest to it."""
+        return max(self.thresholds, key=lambda name: self.scores[name] - self.thresholds[name])
+
+    @property
+    def margin(self) -> float:
+        """By how much it exceeds its threshold; below 0 where none does."""
+        return self.scores[self.category] - self.thresholds[self.category]
+
+    @property
+    def flagged(self) -> bool:
+        return self.margin >= 0
+
+    @property
+    def why(self) -> str:
+        """The reason, in words for the user."""
+        named = self.category.replace("_", " ")
+        return self.reasons.get(self.category, f"the picture was found to carry {named}")
 
 
-def _why(category: str) -> str:
-    return WHY.get(category, f"the picture was found to carry {category.replace('_', ' ')}")
+def _unflagged(changed: tuple[str, ...]) -> str:
+    if not changed:
+        return "nothing harmful was found in the picture"
+    named = ", ".join(name.replace("_", " ") for name in changed)
+    return f"nothing harmful was found, but nobody asked to change: {named}"
+
+
+def _check_known(key: str, thresholds: Mapping[str, float], known: Sequence[str]) -> None:
+    if unknown := sorted(set(thresholds) - set(known)):
+        raise ConfigurationError(
+            f"the policy's {key} name {unknown[0]!r}; the classifier knows {', '.join(known)}"
+        )
 
 
 def load(config: ClassifierConfig) -> Loaded:
-    """The configured model in its dtype on its device.
+    """The configured models in their dtype on their device.
 
     Raises:
         ConfigurationError: it is missing or does not load whole.
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    folder = resolve(config.model)
-    try:
-        model, report = PictureHarmModel.from_pretrained(
-            folder, dtype=getattr(torch, config.dtype), output_loading_info=True
-        )
-        model.requires_grad_(False).eval().to(config.device)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ConfigurationError(f"cannot load the model {config.model!r}: {error}") from error
-    # transformers fills what a file lacks with random numbers and only warns.
-    if report["missing_keys"] or report["unexpected_keys"] or report["mismatched_keys"]:
-        raise ConfigurationError(f"the weights in {folder!r} do not fit their configuration")
-    assert isinstance(model.config, PictureHarmConfig)
-    return Loaded(model, PromptEncoder(model.config.prompt_window, config.device))
+    model = load_whole(PictureHarmModel, config.model, config.dtype, config.device)
+    encoder = PromptEncoder(model.config.prompt_window, config.device)
+    reader = None
+    if config.transformation is not None:
+        reader = load_transformations(config.transformation, config, encoder)
+    return Loaded(model, encoder, reader)

@@ -11,6 +11,9 @@ class ClassifierConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, description="folder of the model, or `embedded:classifier`")
+    transformation: str | None = Field(
+        None, description="folder of the model that judges edits, or `embedded:transformation`"
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; None is its default")

@@ -18,7 +18,7 @@ class ClassifierDeployment:
     """Pictures in, verdicts out. A replica is ready once it has judged its canaries right."""
 
     def __init__(self, config: ClassifierConfig, policy: Policy) -> None:
-        self._classifier = Classifier(load(config), policy.output.thresholds)
+        self._classifier = Classifier(load(config), policy.output.thresholds, policy.output.edits)
         canaries.check(self._classifier, Path(resolve(config.model)) / canaries.FOLDER)
         self._worker = Worker("classifier", config.max_queued, config.stall_seconds)
 

@@ -37,6 +37,7 @@ EMBEDDED: dict[str, Callable[[], Path]] = {
     "cnn": lambda: language.merge(diffusion.minilm(), SHIPPED / "cnn", cache_folder()),
     "rewriter": lambda: _tuned("rewriter"),
     "classifier": lambda: SHIPPED / "classifier",
+    "transformation": lambda: SHIPPED / "transformation",
     "head": lambda: SHIPPED / "head",
     "names": lambda: SHIPPED / "names",
 }

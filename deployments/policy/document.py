@@ -124,6 +124,18 @@ class Manipulations(Document):
     )
 
 
+class EditPolicy(Document):
+    """What happens to edits, besides what happens to every picture."""
+
+    thresholds: Annotated[dict[str, Score], Field(min_length=1)] = Field(
+        description="harm that a transformation does -> score that flags it"
+    )
+    unintended: Score = Field(
+        0.5, description="score from which a person counts as changed unasked, and is mended"
+    )
+    tries: int = Field(2, ge=0, description="attempts to mend; the best one is delivered")
+
+
 class OutputPolicy(Document):
     """What happens to pictures. `strengths` has one entry per regeneration, rising."""
 
@@ -132,6 +144,7 @@ class OutputPolicy(Document):
         (1.0, 2.0), description="steering strength of each regeneration; its length is the tries"
     )
     steer_strength: float = Field(1.0, gt=0, description="strength for prompts answered `steer`")
+    edits: EditPolicy | None = Field(None, description="None: pictures cannot be edited")
     watch: Watch | None = Field(
         None, description="checks in mid-flight; their thresholds belong to the diffusion's head"
     )

@@ -108,15 +108,6 @@ def test_an_empty_prompt_is_judged_too():
     assert set(shifted().judge(request(prompt="")).scores) == set(tiny.CATEGORIES)
 
 
-def test_the_input_picture_matters_only_where_pictures_are_related():
-    classifier = Classifier(tiny.loaded(), ALL)
-    plain = classifier.judge(request()).scores
-    edited = classifier.judge(request(input=tiny.picture(9, 48, 80))).scores
-    assert [plain[name] for name in tiny.CATEGORIES[:3]] == [
-        edited[name] for name in tiny.CATEGORIES[:3]
-    ]
-
-
 def test_a_part_can_only_raise_the_score_of_what_a_part_can_show():
     model = tiny.loaded()
     classifier = Classifier(model, ALL)

@@ -9,6 +9,8 @@ from deployments import pictures
 from deployments.classifier.classifier import Loaded
 from deployments.classifier.model import PictureHarmConfig, PictureHarmModel
 from deployments.classifier.prompt import PromptEncoder
+from deployments.classifier.transformation import TransformationConfig, TransformationModel
+from deployments.classifier.transformations import TransformationReader
 from deployments.contracts import Picture
 
 CATEGORIES = ("violence", "sexual", "hate", "demeaning")
@@ -29,6 +31,14 @@ def model(seed: int = 0, **changes) -> PictureHarmModel:
 def loaded(seed: int = 0, **changes) -> Loaded:
     made = model(seed, **changes)
     return Loaded(made, PromptEncoder(made.config.prompt_window))
+
+
+def transformations(seed: int = 0, **changes) -> TransformationReader:
+    """Reads edits, and knows nothing about them."""
+    torch.manual_seed(seed)
+    shape = {"size": 32, "trunk": TRUNK, "width": 8, "prompt_window": 16}
+    made = TransformationModel(TransformationConfig(**shape | changes))
+    return TransformationReader(made.eval().requires_grad_(False), PromptEncoder(16))
 
 
 def saved(folder: Path, **changes) -> Path:
