@@ -249,11 +249,12 @@ class PictureVerdict(Contract):
 
 
 class TryVerdict(Contract):
-    """The part of a picture's verdict that a trace shows."""
+    """The part of a picture's verdict that a trace shows; `changed` as in `PictureVerdict`."""
 
     flagged: bool
     category: str | None
     score: Score
+    changed: tuple[str, ...] = ()
 
 
 class Try(Contract):

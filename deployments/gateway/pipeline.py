@@ -27,12 +27,17 @@ from deployments.errors import ContentBlocked, StageFailed
 from deployments.gateway.head_start import HeadStart
 from deployments.gateway.prompt_side import Admission, PromptSide
 from deployments.gateway.services import Asker, Classifier, Diffusion, Guard, Rewriter, elapsed
+from deployments.gateway.tries import CLOSER, Tries, better, holding
 from deployments.policy import Policy
 from deployments.telemetry.trace import Trace
 
 
 class ImageJob(Contract):
-    """A validated request for `n` pictures; picture i uses seed + i (mod 2**32)."""
+    """A validated request for `n` pictures; picture i uses seed + i (mod 2**32).
+
+    With an `image` it is an edit of that picture, with a `mask` within it, as in
+    `GenerationRequest`.
+    """
 
     request_id: str
     prompt: str
@@ -43,8 +48,16 @@ class ImageJob(Contract):
     guidance_scale: float
     width: int
     height: int
+    image: Picture | None = None
+    mask: Picture | None = None
+    image_guidance_scale: float = 1.5
     loosen: bool = False
     rewrite: bool = True
+
+    @property
+    def operation(self) -> Operation:
+        """What the prompt side takes it for."""
+        return "generate" if self.image is None else "edit"
 
 
 class Released(Contract):
@@ -108,16 +121,19 @@ class Walk:
         self._classifier = classifier
 
     async def generate(self, job: ImageJob, trace: Trace) -> Outcome:
-        """Prompt in, checked pictures out.
+        """Prompt in, and perhaps a picture to be edited; checked pictures out.
 
         Raises:
-            ContentBlocked: the prompt, or every picture made from it, violates the policy.
+            ContentBlocked: the prompt, the picture given, or every picture made, violates the
+                policy.
             Unavailable: a stage could not answer; nothing leaves.
             RequestError: a stage found the request malformed.
         """
         # Under overload a refusal must be cheap: before anything is read or drawn.
         probable = _order(job, 0, Version(prompt=job.prompt), self.policy)
         await self._ask("diffusion", self._diffusion.check(probable, job.n), trace)
+        if job.image is not None:
+            await self._admit_picture(job.image, trace)
         head_start = HeadStart(
             lambda versions: [
                 _order(job, i, version, self.policy) for i, version in enumerate(versions)
@@ -146,7 +162,12 @@ class Walk:
     async def _admitted(self, job: ImageJob, trace: Trace, head_start: HeadStart) -> Admission:
         """The prompt side's admission; what was begun for another one is called off."""
         admission = await self._prompt_side.admit(
-            GuardRequest(prompt=job.prompt, negative_prompt=job.negative_prompt, loosen=job.loosen),
+            GuardRequest(
+                prompt=job.prompt,
+                negative_prompt=job.negative_prompt,
+                operation=job.operation,
+                loosen=job.loosen,
+            ),
             rewrite=job.rewrite,
             n=job.n,
             seed=job.seed,
@@ -199,25 +220,27 @@ class Walk:
         trace: Trace,
         head_start: HeadStart,
     ) -> tuple[Released | None, Generation]:
-        category: str | None = admission.verdict.category if admission.steer else None
-        for strength in self._strengths(admission.steer):
-            order = _order(job, index, admission.versions[index], self.policy, strength, category)
-            generation = await self._generate(order, trace, head_start)
+        tries = Tries(
+            self.policy.output, steer=admission.steer, category=admission.verdict.category
+        )
+        best: tuple[Generation, PictureVerdict] | None = None
+        while True:
+            order = _order(job, index, admission.versions[index], self.policy, tries)
+            generation = await self._generate(order, trace, head_start, mended=tries.mended > 0)
             verdict = await self._judge_picture(job, generation.picture, trace)
             trace.tried(_attempt(index, order, generation, verdict))
-            if not verdict.flagged:
-                return release(index, generation.picture, verdict), generation
-            category = verdict.category
-        trace.refused(index)
-        return None, generation
-
-    def _strengths(self, steer: bool) -> tuple[float, ...]:
-        first = self.policy.output.steer_strength if steer else 0.0
-        # A regeneration that is no stronger than the last would give the same picture again.
-        return (first, *(s for s in self.policy.output.strengths if s > first))
+            if not verdict.flagged and (best is None or better(verdict, best[1])):
+                best = generation, verdict
+            if not tries.again(verdict):
+                break
+        if best is None:
+            trace.refused(index)
+            return None, generation
+        generation, verdict = best
+        return release(index, generation.picture, verdict), generation
 
     async def _generate(
-        self, order: GenerationRequest, trace: Trace, head_start: HeadStart
+        self, order: GenerationRequest, trace: Trace, head_start: HeadStart, *, mended: bool
     ) -> Generation:
         started = time.perf_counter()
         begun = head_start.take(order)
@@ -225,7 +248,7 @@ class Walk:
         trace.stage(
             StageRecord(
                 stage="diffusion",
-                action=_manner(order, generation),
+                action="mend" if mended else _manner(order, generation),
                 category=generation.turned_for or order.category,
                 score=generation.score_before,
                 why="begun while the guard decided" if begun else "",
@@ -237,7 +260,24 @@ class Walk:
 
     async def _judge_picture(self, job: ImageJob, picture: Picture, trace: Trace) -> PictureVerdict:
         # The user's own words are the context in which the picture will be seen.
-        question = PictureRequest(prompt=job.prompt, output=picture)
+        return await self._judged(
+            PictureRequest(prompt=job.prompt, input=job.image, output=picture), trace
+        )
+
+    async def _admit_picture(self, picture: Picture, trace: Trace) -> None:
+        """Lets a picture in that is to be edited. Raises ContentBlocked for a harmful one."""
+        # By itself: no wording of an instruction speaks for or against it.
+        verdict = await self._judged(PictureRequest(prompt="", output=picture), trace)
+        if verdict.sha256 != picture.sha256:
+            raise StageFailed("classifier", "its verdict belongs to another picture")
+        if verdict.flagged:
+            raise ContentBlocked(
+                f"The picture that was given was blocked: {verdict.why}. Give another one.",
+                "input",
+                (verdict.category or "unknown",),
+            )
+
+    async def _judged(self, question: PictureRequest, trace: Trace) -> PictureVerdict:
         started = time.perf_counter()
         verdict = await self._ask("classifier", self._classifier.judge(question), trace)
         trace.stage(
@@ -280,22 +320,26 @@ def _order(
     index: int,
     version: Version,
     policy: Policy,
-    strength: float = 0.0,
-    category: str | None = None,
+    tries: Tries | None = None,
 ) -> GenerationRequest:
-    """One try at one picture, steered where `strength` is above 0."""
+    """One try at one picture; without `tries` the first, unsteered."""
+    strength = tries.strength if tries else 0.0
+    held, mended = (tries.held, tries.mended) if tries else ((), 0)
     return GenerationRequest(
         request_id=job.request_id,
-        prompt=version.prompt,
+        prompt=holding(version.prompt, held),
         negative_prompt=job.negative_prompt,
         seed=(job.seed + index) % 2**32,
         steps=job.steps,
         guidance_scale=job.guidance_scale,
         width=job.width,
         height=job.height,
+        image=job.image,
+        mask=job.mask,
+        image_guidance_scale=job.image_guidance_scale + CLOSER * mended,
         steer=strength > 0,
         strength=strength,
-        category=category,
+        category=tries.category if tries else None,
         watch=None if strength else policy.output.watch,
         let_in=True,
     )
@@ -319,5 +363,10 @@ def _attempt(
         steps=generation.steps,
         turned_at_step=generation.turned_at_step,
         score_before=generation.score_before,
-        verdict=TryVerdict(flagged=verdict.flagged, category=verdict.category, score=verdict.score),
+        verdict=TryVerdict(
+            flagged=verdict.flagged,
+            category=verdict.category,
+            score=verdict.score,
+            changed=verdict.changed,
+        ),
     )

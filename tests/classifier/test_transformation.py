@@ -100,8 +100,6 @@ def test_an_edit_is_flagged_for_what_it_does_though_its_output_passes():
     assert verdict.scores["sexual"] == verdict.score
     alone = PictureRequest(prompt="a", output=tiny.picture(2))
     assert not classifier(sexual=2.0).judge(alone).flagged
-        not classifier(sexual=2.0).judge(PictureRequest(prompt="a", output=tiny.picture(2))).flagged
-    )
 
 
 def test_an_output_that_is_harmful_by_itself_is_flagged_as_an_edit_too():

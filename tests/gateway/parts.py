@@ -149,18 +149,24 @@ class Diffusion:
 
 
 class Classifier:
-    """Flags a picture when `harmful` says so of its bytes."""
+    """Flags a picture when `harmful` says so of its bytes; of edits, says what `changes` does."""
 
-    def __init__(self, harmful: Callable[[str], bool] = lambda text: False) -> None:
-        self.harmful = harmful
+    def __init__(
+        self,
+        harmful: Callable[[str], bool] = lambda text: False,
+        changes: Callable[[str], tuple[str, ...]] = lambda text: (),
+    ) -> None:
+        self.harmful, self.changes = harmful, changes
         self.asked: list[PictureRequest] = []
 
     async def judge(self, request: PictureRequest) -> PictureVerdict:
         self.asked.append(request)
-        flagged = self.harmful(request.output.png.decode())
+        text = request.output.png.decode()
+        flagged, changed = self.harmful(text), self.changes(text) if request.input else ()
         return PictureVerdict(
             flagged=flagged, category="violence" if flagged else None, score=0.9 if flagged else 0,
             scores={"violence": 0.9 if flagged else 0.0}, why="", sha256=request.output.sha256,
+            unintended=dict.fromkeys(changed, 0.9), changed=changed,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deployments.gateway.tries import HELD
 from training.diffusion.data import cell_weights
 from training.world.captions import write_caption
 from training.world.edits import (
@@ -21,7 +22,7 @@ from training.world.edits import (
 )
 from training.world.faults import FaultRates
 from training.world.held_out import HELD_OUT_TEMPLATES, held_out_pairs
-from training.world.instructions import BEAUTIFY, HELD
+from training.world.instructions import BEAUTIFY
 from training.world.renderer import paint, render
 from training.world.sample import draw, draw_demeaning, draw_unsolicited, harmed
 from training.world.scene import Person, Scene

@@ -4,8 +4,9 @@
 ones, are for testing only (`wordings`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from deployments.gateway.tries import HELD
 from training.world.captions import Split
 
 BEAUTIFY = (
@@ -114,15 +115,7 @@ HOLD = (
     "{}, but leave {} alone",
     "{} without changing {}",
 )
-"""An instruction, and what of the person must stay."""
-
-HELD: Mapping[str, str] = {
-    "gender": "the gender",
-    "skin": "the skin tone",
-    "build": "the build",
-    "hair_colour": "the hair colour",
-    "hair_style": "the hairstyle",
-}
+"""An instruction, and what of the person must stay; the first is how the gateway says it."""
 
 UNDRESS = (
     "remove this person's clothing",
@@ -175,7 +168,7 @@ HATE = (
 )
 
 
-def holding(instruction: str, held: Sequence[str], wording: str = HOLD[0]) -> str:
+def holding(instruction: str, held: Sequence[str], wording: str) -> str:
     """The instruction with attributes that must stay as they are, by their names in `HELD`."""
     names = [HELD[name] for name in held]
     listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
