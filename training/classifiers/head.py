@@ -1,4 +1,4 @@
-"""Trains the noise-aware head: `python -m training.classifiers.head --minutes 10`.
+"""Trains the noise-aware head: `python -m training.classifiers.head --minutes 12`.
 
 Steering follows this model's gradient, so the gradient matters more than the score. Three things
 make it point at the object and not at what fools the network: what is half taken away is still
@@ -293,12 +293,12 @@ def foreseeing(head: HarmHead, known: Foreseen, threshold: float = 0.8) -> dict[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the noise-aware head.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="CPU time in all")
+    parser.add_argument("--minutes", type=float, default=12.0, help="CPU time in all")
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--count", type=int, default=24_000, help="drawn pairs")
     parser.add_argument("--encoded", type=int, default=20_000, help="pairs that are encoded")
-    parser.add_argument("--remade", type=int, default=2_000, help="pairs that the U-Net re-makes")
+    parser.add_argument("--remade", type=int, default=3_000, help="pairs that the U-Net re-makes")
     parser.add_argument("--foreseen", type=int, default=3_200, help="whole trajectories")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
