@@ -12,14 +12,16 @@ from starlette.responses import JSONResponse, Response
 from deployments.contracts import Safety, StageRecord
 from deployments.errors import SafelightError
 from deployments.gateway.config import GatewayConfig
+from deployments.gateway.edit_forms import read_form
 from deployments.gateway.endpoints import Decider, Endpoints, Exchange
 from deployments.gateway.failures import EdgeRefusal, failure_reply
 from deployments.gateway.limits import Edge, Room, read_bounded
+from deployments.gateway.orders import edits_unsupported
 from deployments.gateway.responses import Reply, models, models_body
 from deployments.gateway.strict_json import parse_json
 from deployments.telemetry.trace import Trace
 
-Endpoint = Callable[[Any, Exchange], Awaitable[Reply]]
+Endpoint = Callable[[bytes, Exchange], Awaitable[Reply]]
 Readiness = Literal["ready", "starting", "failed"]
 
 
@@ -27,6 +29,15 @@ class Log(Protocol):
     """Where decisions are kept: see `deployments.telemetry.audit.AuditLog`."""
 
     def write(self, safety: Safety, prompt: str) -> None: ...
+
+
+def of_json(endpoint: Callable[[Any, Exchange], Awaitable[Reply]]) -> Endpoint:
+    """An endpoint whose body is JSON."""
+
+    async def read(body: bytes, exchange: Exchange) -> Reply:
+        return await endpoint(parse_json(body), exchange)
+
+    return read
 
 
 def create_app(
@@ -47,12 +58,14 @@ def create_app(
     def trace_of(request: Request) -> Trace:
         return Trace(request.state.request_id, walk.policy.ref)
 
-    async def decide(request: Request, endpoint: Endpoint) -> Response:
+    async def decide(
+        request: Request, endpoint: Endpoint, max_bytes: int = config.max_body_bytes
+    ) -> Response:
         exchange = Exchange(trace_of(request))
         try:
             with room.place():
-                body = await read_bounded(request, config.max_body_bytes, config.body_timeout_s)
-                reply = await endpoint(parse_json(body), exchange)
+                body = await read_bounded(request, max_bytes, config.body_timeout_s)
+                reply = await endpoint(body, exchange)
                 response = reply.render()
         except asyncio.CancelledError:  # accounted for all the same
             why = "the client hung up, or the gateway is stopping"
@@ -71,15 +84,26 @@ def create_app(
 
     @app.post("/v1/images/generations")
     async def generate_images(request: Request) -> Response:
-        return await decide(request, endpoints.images)
+        return await decide(request, of_json(endpoints.images))
+
+    @app.post("/v1/images/edits")
+    async def edit_images(request: Request) -> Response:
+        async def edit(body: bytes, exchange: Exchange) -> Reply:
+            if config.edits is None:
+                raise edits_unsupported()
+            form = await read_form(body, request.headers, config.edits.uploads)
+            return await endpoints.edits(form, config.edits, exchange)
+
+        limit = config.edits.max_body_bytes if config.edits else config.max_body_bytes
+        return await decide(request, edit, limit)
 
     @app.post("/v1/moderations")
     async def moderate(request: Request) -> Response:
-        return await decide(request, endpoints.moderations)
+        return await decide(request, of_json(endpoints.moderations))
 
     @app.post("/v1/safety/preview")
     async def preview(request: Request) -> Response:
-        return await decide(request, endpoints.preview)
+        return await decide(request, of_json(endpoints.preview))
 
     @app.get("/v1/models")
     async def list_models(request: Request) -> Response:

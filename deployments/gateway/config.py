@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from deployments.gateway.uploads import UploadLimits
 from deployments.telemetry.audit import DEFAULT_PATH
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
@@ -14,6 +15,18 @@ def dimensions(size: str) -> tuple[int, int]:
     """Width and height in pixels of a `WIDTHxHEIGHT` string."""
     width, height = size.split("x")
     return int(width), int(height)
+
+
+class EditSettings(BaseModel):
+    """How pictures are edited, and which are read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    guidance_scale: float = Field(ge=1, le=30, description="weight of the instruction")
+    image_guidance_scale: float = Field(ge=1, le=10, description="weight of the given picture")
+    faithful_scale: float = Field(ge=1, le=10, description="the same where input_fidelity is high")
+    uploads: UploadLimits = UploadLimits()
+    max_body_bytes: int = Field(60_000_000, ge=1024, description="of a whole request")
 
 
 class GatewayConfig(BaseModel):
@@ -50,6 +63,8 @@ class GatewayConfig(BaseModel):
     default_guidance_scale: float = Field(ge=0, le=30)
     max_guidance_scale: float = Field(30.0, ge=0, le=30)
     max_pictures: int = Field(10, ge=1, le=10, description="most pictures in one request (n)")
+
+    edits: EditSettings | None = Field(None, description="None: /v1/images/edits answers 400")
 
     max_prompt_chars: int = Field(
         4000, ge=1, description="of a picture's prompt; the model's own token limit holds as well"

@@ -4,19 +4,29 @@ import asyncio
 from typing import Any, Protocol
 
 from deployments.contracts import Decision, Operation, PromptVerdict
-from deployments.gateway.config import GatewayConfig
+from deployments.gateway.config import EditSettings, GatewayConfig
+from deployments.gateway.edit_forms import EditForm
 from deployments.gateway.encoding import encode
 from deployments.gateway.moderation import moderation_result
 from deployments.gateway.orders import (
     ImageOrder,
     check_moderations,
     check_preview,
+    edit_order,
+    given_pictures,
     image_order,
     served_model,
 )
 from deployments.gateway.pipeline import ImageJob, Outcome, Preview
-from deployments.gateway.requests import ImagesBody, ModerationsBody, PreviewBody, read_body
+from deployments.gateway.requests import (
+    EditsBody,
+    ImagesBody,
+    ModerationsBody,
+    PreviewBody,
+    read_body,
+)
 from deployments.gateway.responses import Reply, images_body, moderations_body, preview_body
+from deployments.gateway.uploads import decoded
 from deployments.policy import Policy
 from deployments.telemetry.trace import Trace
 
@@ -55,6 +65,20 @@ class Endpoints:
         body = read_body(ImagesBody, parsed)
         exchange.prompt = body.prompt
         order = image_order(body, self._config, exchange.trace.request_id)
+        return await self._drawn(order, exchange)
+
+    async def edits(self, form: EditForm, settings: EditSettings, exchange: Exchange) -> Reply:
+        """An instruction and a picture in, checked pictures out."""
+        body = read_body(EditsBody, form.fields)
+        exchange.prompt = body.prompt
+
+        def read() -> ImageOrder:
+            given = given_pictures(form.images, form.mask, settings.uploads)
+            return edit_order(body, given, self._config, settings, exchange.trace.request_id)
+
+        return await self._drawn(await decoded(read, settings.uploads, "image"), exchange)
+
+    async def _drawn(self, order: ImageOrder, exchange: Exchange) -> Reply:
         outcome = await self._walk.generate(order.job, exchange.trace)
         # A thread, since a large PNG takes long enough to hold up everybody else's requests.
         files = await asyncio.to_thread(self._encode, order, outcome, exchange.trace)

@@ -1,12 +1,22 @@
 """From a well-formed body to an order: defaults resolved, configured limits kept."""
 
 import secrets
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from deployments.contracts import Contract
+from deployments.contracts import Contract, Picture
 from deployments.errors import RequestError
-from deployments.gateway.config import GatewayConfig, Quality, dimensions
+from deployments.gateway.config import EditSettings, GatewayConfig, Quality, dimensions
 from deployments.gateway.pipeline import ImageJob
-from deployments.gateway.requests import ImagesBody, ModerationsBody, OutputFormat, PreviewBody
+from deployments.gateway.requests import (
+    EditsBody,
+    ImagesBody,
+    ModerationsBody,
+    OutputFormat,
+    PicturesBody,
+    PreviewBody,
+)
+from deployments.gateway.uploads import UploadLimits, fitted, read_mask, read_picture
 
 MAX_SEED = 2**32 - 1
 
@@ -32,15 +42,101 @@ class ImageOrder(Contract):
         return f"{self.width}x{self.height}"
 
 
+class GivenPictures(NamedTuple):
+    """What an edit starts from, as large as it was uploaded: a picture, and where to paint."""
+
+    image: Picture
+    mask: Picture | None = None
+
+
+def given_pictures(
+    images: Sequence[bytes], mask: bytes | None, limits: UploadLimits
+) -> GivenPictures:
+    """Reads the untrusted files of an edit. Slow: for a thread.
+
+    Raises:
+        RequestError: there is not exactly one picture, or a file is not what it should be.
+    """
+    if not images:
+        raise RequestError("'image' is required.", code="missing_required_parameter", param="image")
+    if len(images) > 1:
+        raise RequestError(
+            f"{len(images)} pictures are given; this model edits one at a time.",
+            code="unsupported_value",
+            param="image",
+        )
+    image = read_picture(images[0], limits, "image")
+    size = image.width, image.height
+    return GivenPictures(image, read_mask(mask, limits, size) if mask is not None else None)
+
+
 def image_order(body: ImagesBody, config: GatewayConfig, request_id: str) -> ImageOrder:
     """Resolves a body. A seed that is left out is drawn from the operating system.
 
     Raises:
         RequestError: the model is not served, or a value is outside of the configured limits.
     """
+    _check_length("negative_prompt", body.negative_prompt, config.max_prompt_chars)
+    order = _order(body, config, request_id)
+    return _with(order, negative_prompt=body.negative_prompt)
+
+
+def edit_order(
+    body: EditsBody,
+    given: GivenPictures,
+    config: GatewayConfig,
+    settings: EditSettings,
+    request_id: str,
+) -> ImageOrder:
+    """Resolves an edit. Raises as `image_order` does.
+
+    Within a mask the model paints as it does from text alone; by an instruction it has scales of
+    its own.
+    """
+    order = _order(body, config, request_id)
+    if given.mask is None and body.guidance_scale is None:
+        order = _with(order, guidance_scale=settings.guidance_scale)
+    return _with(
+        order,
+        image=fitted(given.image, order.job.width, order.job.height),
+        mask=given.mask and fitted(given.mask, order.job.width, order.job.height, mask=True),
+        image_guidance_scale=_image_guidance(body, given, settings),
+    )
+
+
+def edits_unsupported() -> RequestError:
+    """The answer of a service that edits nothing."""
+    return RequestError("Pictures cannot be edited here.", code="unsupported_edit", param="image")
+
+
+def _image_guidance(body: EditsBody, given: GivenPictures, settings: EditSettings) -> float:
+    faithful, asked = body.input_fidelity, body.image_guidance_scale
+    if given.mask is not None and (faithful or asked is not None):
+        raise RequestError(
+            "Outside a mask nothing changes, within it all is new: it goes with neither "
+            "'input_fidelity' nor 'image_guidance_scale'.",
+            code="conflicting_parameters",
+            param="input_fidelity" if faithful else "image_guidance_scale",
+        )
+    if faithful and asked is not None:
+        raise RequestError(
+            "'input_fidelity' sets 'image_guidance_scale': give one of them.",
+            code="conflicting_parameters",
+            param="image_guidance_scale",
+        )
+    if asked is not None:
+        _check_range("image_guidance_scale", asked, 1.0, 10.0)
+        return asked
+    return settings.faithful_scale if faithful == "high" else settings.image_guidance_scale
+
+
+def _with(order: ImageOrder, **changes: object) -> ImageOrder:
+    return order.model_copy(update={"job": order.job.model_copy(update=changes)})
+
+
+def _order(body: PicturesBody, config: GatewayConfig, request_id: str) -> ImageOrder:
     served_model(body.model, (config.model, *config.aliases))
     _check_length("prompt", body.prompt, config.max_prompt_chars)
-    _check_length("negative_prompt", body.negative_prompt, config.max_prompt_chars)
     _check_range("n", body.n, 1, config.max_pictures)
     _check_compression(body)
     size = _size(body.size, config)
@@ -51,7 +147,6 @@ def image_order(body: ImagesBody, config: GatewayConfig, request_id: str) -> Ima
         job=ImageJob(
             request_id=request_id,
             prompt=body.prompt,
-            negative_prompt=body.negative_prompt,
             n=body.n,
             seed=_seed(body.seed),
             steps=_steps(body.num_inference_steps, quality, config),
@@ -122,7 +217,7 @@ def _check_range(param: str, number: float, low: float, high: float) -> None:
     )
 
 
-def _check_compression(body: ImagesBody) -> None:
+def _check_compression(body: PicturesBody) -> None:
     _check_range("output_compression", body.output_compression, 0, 100)
     if body.output_format == "png" and body.output_compression != 100:
         raise RequestError(
@@ -151,7 +246,7 @@ def _seed(asked: int | None) -> int:
     return asked
 
 
-def _quality(body: ImagesBody) -> Quality | None:
+def _quality(body: PicturesBody) -> Quality | None:
     if body.quality == "auto" or body.quality == "standard":
         return None
     return "high" if body.quality == "hd" else body.quality  # hd is the old name of high

@@ -23,7 +23,9 @@ from deployments.errors import RequestError
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 
-UNSUPPORTED = frozenset({"complexity", "frame_count", "frame_duration_ms", "style", "svg"})
+UNSUPPORTED = frozenset(
+    {"complexity", "frame_count", "frame_duration_ms", "markup", "style", "svg"}
+)
 """Fields of the OpenAI API that can be null here and nothing else."""
 
 
@@ -88,8 +90,8 @@ class Body(BaseModel):
         return {key: value for key, value in data.items() if value is not None or key not in known}
 
 
-class ImagesBody(Body):
-    """POST /v1/images/generations. The last five fields are Safelight's own."""
+class PicturesBody(Body):
+    """What both ways to pictures have. The last four fields are Safelight's own."""
 
     prompt: Annotated[Readable, Field(repr=False)]
     model: str | None = None
@@ -108,8 +110,20 @@ class ImagesBody(Body):
     seed: int | None = None
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
-    negative_prompt: Annotated[str, Field(repr=False)] = ""
     rewrite: Literal["on", "off"] = "on"
+
+
+class ImagesBody(PicturesBody):
+    """POST /v1/images/generations. The last field is Safelight's own."""
+
+    negative_prompt: Annotated[str, Field(repr=False)] = ""
+
+
+class EditsBody(PicturesBody):
+    """POST /v1/images/edits, without its pictures. The last field is Safelight's own."""
+
+    input_fidelity: Literal["low", "high"] | None = None
+    image_guidance_scale: float | None = None
 
 
 class ModerationsBody(Body):

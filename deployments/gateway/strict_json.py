@@ -32,7 +32,7 @@ def parse_json(body: bytes) -> Any:
         raise _invalid("a number is too long") from error
     except RecursionError as error:
         raise _invalid("it is nested too deeply") from error
-    _check_text(value, "", 0)
+    _check_all(value, "", 0)
     return value
 
 
@@ -58,23 +58,25 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return unique
 
 
-def _check_text(value: Any, path: str, depth: int) -> None:
+def _check_all(value: Any, path: str, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise _invalid(f"it is nested deeper than {MAX_DEPTH}")
     match value:
         case str():
-            _check_string(value, path)
+            check_text(value, path)
         case list():
             for index, item in enumerate(value):
-                _check_text(item, f"{path}[{index}]", depth + 1)
+                _check_all(item, f"{path}[{index}]", depth + 1)
         case dict():
             for key, item in value.items():
-                _check_string(key, path)
-                _check_text(item, f"{path}.{key}" if path else key, depth + 1)
+                check_text(key, path)
+                _check_all(item, f"{path}.{key}" if path else key, depth + 1)
 
 
-def _check_string(text: str, path: str) -> None:
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+def check_text(text: str, path: str) -> None:
+    """Refuses text that another reader may read differently. Raises RequestError."""
+    odd = not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+    if odd or "\0" in text:
         raise RequestError(
             "Text must be Unicode without null characters and without lone surrogates.",
             code="invalid_unicode",

@@ -44,7 +44,7 @@ async def test_readiness_follows_the_services_and_health_does_not(http, readines
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("POST", "/v1/images/edits", 404, "unknown_url"),
+        ("POST", "/v1/images/edits", 400, "unsupported_edit"),
         ("POST", "/v1/images/generations/", 404, "unknown_url"),
         ("GET", "/", 404, "unknown_url"),
         ("GET", "/docs", 404, "unknown_url"),
