@@ -91,15 +91,15 @@ def create_app(
         async def edit(body: bytes, exchange: Exchange) -> Reply:
             if config.edits is None:
                 raise edits_unsupported()
-            form = await read_form(body, request.headers, config.edits.uploads)
+            form = await read_form(body, request.headers, config.uploads)
             return await endpoints.edits(form, config.edits, exchange)
 
-        limit = config.edits.max_body_bytes if config.edits else config.max_body_bytes
-        return await decide(request, edit, limit)
+        return await decide(request, edit, config.max_upload_body_bytes)
 
     @app.post("/v1/moderations")
     async def moderate(request: Request) -> Response:
-        return await decide(request, of_json(endpoints.moderations))
+        moderations = of_json(endpoints.moderations)
+        return await decide(request, moderations, config.max_upload_body_bytes)
 
     @app.post("/v1/safety/preview")
     async def preview(request: Request) -> Response:

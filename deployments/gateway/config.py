@@ -18,15 +18,13 @@ def dimensions(size: str) -> tuple[int, int]:
 
 
 class EditSettings(BaseModel):
-    """How pictures are edited, and which are read."""
+    """How pictures are edited."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     guidance_scale: float = Field(ge=1, le=30, description="weight of the instruction")
     image_guidance_scale: float = Field(ge=1, le=10, description="weight of the given picture")
     faithful_scale: float = Field(ge=1, le=10, description="the same where input_fidelity is high")
-    uploads: UploadLimits = UploadLimits()
-    max_body_bytes: int = Field(60_000_000, ge=1024, description="of a whole request")
 
 
 class GatewayConfig(BaseModel):
@@ -71,6 +69,7 @@ class GatewayConfig(BaseModel):
     )
     max_moderation_chars: int = Field(32_000, ge=1, description="of each input of /v1/moderations")
     max_moderation_inputs: int = Field(32, ge=1, description="inputs of one moderation request")
+    max_moderation_pictures: int = Field(4, ge=0, description="pictures of one moderation request")
     moderation_concurrency: int = Field(
         4, ge=1, description="inputs of one moderation request that are judged at the same time"
     )
@@ -84,6 +83,10 @@ class GatewayConfig(BaseModel):
         500, ge=1, description="answered at the same time by one replica; more get a 429"
     )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="of a request body")
+    max_upload_body_bytes: int = Field(
+        50_000_000, ge=1024, description="of the body of a request that may have pictures"
+    )
+    uploads: UploadLimits = Field(UploadLimits(), description="which pictures are read")
     body_timeout_s: float = Field(30.0, gt=0, description="for the whole request body to arrive")
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Protocol
 
-from deployments.contracts import Decision, Operation, PromptVerdict
+from deployments.contracts import Decision, Operation, Picture, PictureVerdict, PromptVerdict
 from deployments.gateway.config import EditSettings, GatewayConfig
 from deployments.gateway.edit_forms import EditForm
 from deployments.gateway.encoding import encode
@@ -21,12 +21,13 @@ from deployments.gateway.pipeline import ImageJob, Outcome, Preview
 from deployments.gateway.requests import (
     EditsBody,
     ImagesBody,
+    ModerationInput,
     ModerationsBody,
     PreviewBody,
     read_body,
 )
 from deployments.gateway.responses import Reply, images_body, moderations_body, preview_body
-from deployments.gateway.uploads import decoded
+from deployments.gateway.uploads import data_url, decoded, read_picture
 from deployments.policy import Policy
 from deployments.telemetry.trace import Trace
 
@@ -39,6 +40,10 @@ class Decider(Protocol):
     async def generate(self, job: ImageJob, trace: Trace) -> Outcome: ...
 
     async def moderate(self, prompt: str, trace: Trace) -> PromptVerdict: ...
+
+    async def moderate_picture(
+        self, picture: Picture, prompt: str, trace: Trace
+    ) -> PictureVerdict: ...
 
     async def preview(
         self, prompt: str, seed: int, operation: Operation, trace: Trace
@@ -73,10 +78,10 @@ class Endpoints:
         exchange.prompt = body.prompt
 
         def read() -> ImageOrder:
-            given = given_pictures(form.images, form.mask, settings.uploads)
+            given = given_pictures(form.images, form.mask, self._config.uploads)
             return edit_order(body, given, self._config, settings, exchange.trace.request_id)
 
-        return await self._drawn(await decoded(read, settings.uploads, "image"), exchange)
+        return await self._drawn(await decoded(read, self._config.uploads, "image"), exchange)
 
     async def _drawn(self, order: ImageOrder, exchange: Exchange) -> Reply:
         outcome = await self._walk.generate(order.job, exchange.trace)
@@ -85,13 +90,13 @@ class Endpoints:
         return Reply(images_body(order, outcome, files), exchange.trace.safety("delivered"))
 
     async def moderations(self, parsed: Any, exchange: Exchange) -> Reply:
-        """Texts in, the guard's verdict on each out."""
+        """Texts and pictures in, the verdicts on each out."""
         body = read_body(ModerationsBody, parsed)
-        exchange.prompt = "\n".join(body.input)
+        exchange.prompt = "\n".join(one.text for one in body.input)
         model = served_model(body.model, self._config.moderation_models)
         check_moderations(body, self._config)
         verdicts = await self._moderate_all(body.input, exchange.trace)
-        results = [moderation_result(verdict, self._walk.policy) for verdict in verdicts]
+        results = [moderation_result(*pair, self._walk.policy) for pair in verdicts]
         return Reply(
             moderations_body(model, exchange.trace.request_id, results),
             exchange.trace.safety("delivered"),
@@ -106,20 +111,32 @@ class Endpoints:
         decision: Decision = "blocked" if preview.action == "block" else "delivered"
         return Reply(preview_body(preview), exchange.trace.safety(decision))
 
-    async def _moderate_all(self, texts: tuple[str, ...], trace: Trace) -> list[PromptVerdict]:
+    async def _moderate_all(
+        self, inputs: tuple[ModerationInput, ...], trace: Trace
+    ) -> list[tuple[PromptVerdict | None, list[PictureVerdict]]]:
         turns = asyncio.Semaphore(self._config.moderation_concurrency)
 
-        async def moderate(text: str) -> PromptVerdict:
+        async def moderate(
+            one: ModerationInput,
+        ) -> tuple[PromptVerdict | None, list[PictureVerdict]]:
             async with turns:
-                return await self._walk.moderate(text, trace)
+                shown = [await self._picture(url) for url in one.pictures]
+                said = await self._walk.moderate(one.text, trace) if one.text.strip() else None
+                judge = self._walk.moderate_picture
+                return said, [await judge(picture, one.text, trace) for picture in shown]
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(moderate(text)) for text in texts]
+                tasks = [group.create_task(moderate(one)) for one in inputs]
         except ExceptionGroup as failures:
             first = failures.exceptions[0]  # its siblings are cancelled by now
             raise first from first.__cause__
         return [task.result() for task in tasks]
+
+    async def _picture(self, url: str) -> Picture:
+        limits = self._config.uploads
+        data = data_url(url, limits, "input")
+        return await decoded(lambda: read_picture(data, limits, "input"), limits, "input")
 
     def _encode(self, order: ImageOrder, outcome: Outcome, trace: Trace) -> list[bytes]:
         notes = {"request_id": trace.request_id, "policy_hash": trace.policy.hash}

@@ -1,8 +1,9 @@
-"""A guard's verdict in the result form of OpenAI's moderation API."""
+"""Verdicts in the result form of OpenAI's moderation API."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from deployments.contracts import PromptVerdict
+from deployments.contracts import PictureVerdict, PromptVerdict
 from deployments.policy import MINORS, Category, Policy
 
 OPENAI_CATEGORIES = (
@@ -20,30 +21,69 @@ OPENAI_CATEGORIES = (
     "violence",
     "violence/graphic",
 )
+SEEN_BY_OPENAI = ("self-harm", "sexual", "violence")
 
 
-def moderation_result(verdict: PromptVerdict, policy: Policy) -> dict[str, Any]:
+def moderation_result(
+    text: PromptVerdict | None, pictures: Sequence[PictureVerdict], policy: Policy
+) -> dict[str, Any]:
     """One entry of `results`: OpenAI's thirteen categories and the policy's own that flag.
 
     A category of OpenAI's has the highest score of the policy categories that name it. Categories
     that do not flag (see `Category.flags`) neither raise a score nor stand among the categories:
-    every score of the policy is under `safety`.
+    every score of the policy is under `safety`, and so is the verdict on each picture.
+
+    Args:
+        text: the guard's verdict, None where no text was given.
+        pictures: the classifier's verdict on each picture.
     """
+    found: list[tuple[str, float, bool, str]] = []
+    if text is not None:
+        found += [(*one, "text") for one in _flagging(text, policy)]
+    found += [(*one, "image") for verdict in pictures for one in _seen(verdict, policy)]
     scores = dict.fromkeys(OPENAI_CATEGORIES, 0.0)
     flagged = dict.fromkeys(OPENAI_CATEGORIES, False)
-    for name, score, hit in _flagging(verdict, policy):
+    kinds: dict[str, set[str]] = {key: set() for key in OPENAI_CATEGORIES}
+    if text is not None:
+        kinds = {key: {"text"} for key in OPENAI_CATEGORIES}
+    for name, score, hit, kind in found:
         for key in (name, *_openai_names(name, policy)):
             scores[key] = max(scores.get(key, 0.0), score)
             flagged[key] = flagged.get(key, False) or hit
+            # OpenAI's types know pictures for some of their categories only.
+            if kind == "text" or key not in OPENAI_CATEGORIES or key.startswith(SEEN_BY_OPENAI):
+                kinds.setdefault(key, set()).add(kind)
+    safety: dict[str, Any] = {}
+    if text is not None:
+        shown = {"action", "category", "score", "stage", "why", "scores"}
+        safety |= text.model_dump(mode="json", include=shown)
+    if pictures:
+        shown = {"flagged", "category", "score", "why", "scores"}
+        safety["pictures"] = [one.model_dump(mode="json", include=shown) for one in pictures]
     return {
         "flagged": any(flagged.values()),
         "categories": flagged,
         "category_scores": scores,
-        "category_applied_input_types": {key: ["text"] for key in scores},
-        "safety": verdict.model_dump(
-            mode="json", include={"action", "category", "score", "stage", "why", "scores"}
-        ),
+        "category_applied_input_types": {key: sorted(kinds[key], reverse=True) for key in scores},
+        "safety": safety,
     }
+
+
+def _seen(verdict: PictureVerdict, policy: Policy) -> list[tuple[str, float, bool]]:
+    """Name, score and hit of each category that the policy looks for in pictures."""
+    thresholds = policy.output.thresholds
+    return [
+        (name, _neutral_at(thresholds[name], score), verdict.flagged and score >= thresholds[name])
+        for name, score in verdict.scores.items()
+        if name in thresholds
+    ]
+
+
+def _neutral_at(threshold: float, score: float) -> float:
+    """The score on the scale of the answer, on which 0.5 is where a category flags."""
+    if score < threshold:
+        return 0.5 * score / threshold
+    return 0.5 + 0.5 * (score - threshold) / (1 - threshold) if threshold < 1 else 1.0
 
 
 def _flagging(verdict: PromptVerdict, policy: Policy) -> list[tuple[str, float, bool]]:

@@ -173,8 +173,14 @@ def check_moderations(body: ModerationsBody, config: GatewayConfig) -> None:
             code="array_above_max_length",
             param="input",
         )
-    for text in body.input:
-        _check_length("input", text, config.max_moderation_chars)
+    for one in body.input:
+        _check_length("input", one.text, config.max_moderation_chars)
+    if sum(len(one.pictures) for one in body.input) > config.max_moderation_pictures:
+        raise RequestError(
+            f"'input' has more pictures than {config.max_moderation_pictures}.",
+            code="array_above_max_length",
+            param="input",
+        )
 
 
 def check_preview(body: PreviewBody, config: GatewayConfig) -> None:

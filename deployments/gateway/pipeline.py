@@ -183,6 +183,16 @@ class Walk:
         """The guard's verdict alone. Raises Unavailable when there is none."""
         return await self._prompt_side.judge(GuardRequest(prompt=prompt), trace)
 
+    async def moderate_picture(self, picture: Picture, prompt: str, trace: Trace) -> PictureVerdict:
+        """The classifier's verdict on a picture alone, which stands beside a text or "".
+
+        Raises Unavailable when there is none.
+        """
+        verdict = await self._judged(PictureRequest(prompt=prompt, output=picture), trace)
+        if verdict.sha256 != picture.sha256:
+            raise StageFailed("classifier", "its verdict belongs to another picture")
+        return verdict
+
     async def preview(self, prompt: str, seed: int, operation: Operation, trace: Trace) -> Preview:
         """What the prompt side would do. Raises Unavailable when it cannot tell."""
         request = GuardRequest(prompt=prompt, operation=operation)
@@ -267,9 +277,7 @@ class Walk:
     async def _admit_picture(self, picture: Picture, trace: Trace) -> None:
         """Lets a picture in that is to be edited. Raises ContentBlocked for a harmful one."""
         # By itself: no wording of an instruction speaks for or against it.
-        verdict = await self._judged(PictureRequest(prompt="", output=picture), trace)
-        if verdict.sha256 != picture.sha256:
-            raise StageFailed("classifier", "its verdict belongs to another picture")
+        verdict = await self.moderate_picture(picture, "", trace)
         if verdict.flagged:
             raise ContentBlocked(
                 f"The picture that was given was blocked: {verdict.why}. Give another one.",

@@ -5,6 +5,7 @@ What needs no configuration to be judged is judged here; the rest in orders.py.
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
     ValidationError,
     model_validator,
 )
@@ -36,29 +38,45 @@ def _readable(text: str) -> str:
     return text
 
 
-def _moderation_inputs(value: Any) -> tuple[str, ...]:
-    """One text, a list of texts, or the parts of one multimodal input, as texts to be judged."""
+@dataclass(frozen=True)
+class ModerationInput:
+    """What is judged as one: a text, "" where there is none, and URLs of pictures beside it."""
+
+    text: str
+    pictures: tuple[str, ...] = ()
+
+
+def _moderation_inputs(value: Any) -> tuple[ModerationInput, ...]:
+    """One text, a list of texts, or the parts of one multimodal input."""
     match value:
         case str():
-            return (value,)
+            return (ModerationInput(_readable(value)),)
         case []:
             raise PydanticCustomError("empty_array", "must have at least one input")
         case [*items] if all(isinstance(item, str) for item in items):
-            return tuple(items)
+            return tuple(ModerationInput(_readable(item)) for item in items)
         case [*items] if all(isinstance(item, dict) for item in items):
-            return ("\n".join(_part_text(part) for part in items),)
+            return (_joined_parts(items),)
     raise PydanticCustomError("invalid_type", "must be a string or a list of strings or parts")
 
 
-def _part_text(part: dict[str, Any]) -> str:
-    match part:
-        case {"type": "text", "text": str(text), **rest} if not rest:
-            return text
-        case {"type": "image_url"}:
-            raise PydanticCustomError(
-                "unsupported_input", "has a picture; only text is moderated here"
-            )
-    raise PydanticCustomError("invalid_value", 'has a part without "type" and "text" alone')
+def _joined_parts(parts: list[dict[str, Any]]) -> ModerationInput:
+    texts: list[str] = []
+    pictures: list[str] = []
+    for part in parts:
+        match part:
+            case {"type": "text", "text": str(text), **rest} if not rest:
+                texts.append(text)
+            case {"type": "image_url", "image_url": {"url": str(url), **more}, **rest} if not (
+                rest or more
+            ):
+                pictures.append(url)
+            case _:
+                raise PydanticCustomError(
+                    "invalid_value", 'has a part that is neither a text nor an "image_url" alone'
+                )
+    text = "\n".join(texts)
+    return ModerationInput(_readable(text) if not pictures else text, tuple(pictures))
 
 
 def _only(neutral: object) -> AfterValidator:
@@ -129,7 +147,11 @@ class EditsBody(PicturesBody):
 class ModerationsBody(Body):
     """POST /v1/moderations."""
 
-    input: Annotated[tuple[Readable, ...], BeforeValidator(_moderation_inputs), Field(repr=False)]
+    input: Annotated[
+        tuple[InstanceOf[ModerationInput], ...],
+        BeforeValidator(_moderation_inputs),
+        Field(repr=False),
+    ]
     model: str | None = None
 
 
@@ -165,7 +187,6 @@ _CODES = {
     "string_too_long": "string_above_max_length",
     "empty_string": "empty_string",
     "empty_array": "empty_array",
-    "unsupported_input": "unsupported_input",
     "unsupported_value": "unsupported_value",
 }
 """pydantic's error types and our own -> the codes that clients see; others are invalid_value."""

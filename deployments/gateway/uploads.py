@@ -33,7 +33,7 @@ from deployments.pictures import from_array, to_array
 DECODES_AT_ONCE = 2
 """Pictures that one process decodes at the same time. Up to 21 bytes of memory per pixel were
 measured, beside the upload and its copy; with 30 to be sure, all together hold at most
-DECODES_AT_ONCE x (30 x max_pixels + 2 x max_bytes), 1.04 GB with the default limits."""
+DECODES_AT_ONCE x (30 x max_pixels + 2 x max_bytes), 1.09 GB with the default limits."""
 
 _DECODERS = ThreadPoolExecutor(DECODES_AT_ONCE, thread_name_prefix="decode")
 

@@ -17,6 +17,7 @@ from PIL import Image
 from deployments.contracts import (
     Change,
     Picture,
+    PictureVerdict,
     PromptVerdict,
     Safety,
     StageRecord,
@@ -59,6 +60,8 @@ class PlainWalk:
     category: str | None = None
     jobs: list[ImageJob] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    seen: dict[str, float] = field(default_factory=lambda: {"violence": 0.0})
+    pictures: list[tuple[str, str]] = field(default_factory=list)
 
     async def generate(self, job: ImageJob, trace: Trace) -> Outcome:
         self.jobs.append(job)
@@ -96,6 +99,20 @@ class PlainWalk:
                 "scores": dict.fromkeys(self.policy.categories, 0.01) | self.scores,
                 "rewrite": "soften" if self.action == "rewrite" else None,
             }
+        )
+
+    async def moderate_picture(self, picture: Picture, prompt: str, trace: Trace) -> PictureVerdict:
+        self.pictures.append((prompt, picture.sha256))
+        self._fail()
+        worst = max(self.seen, key=self.seen.__getitem__)
+        flagged = self.seen[worst] >= self.policy.output.thresholds[worst]
+        return PictureVerdict(
+            flagged=flagged,
+            category=worst if flagged else None,
+            score=self.seen[worst],
+            scores=dict.fromkeys(self.policy.output.thresholds, 0.0) | self.seen,
+            why="as told",
+            sha256=picture.sha256,
         )
 
     async def preview(self, prompt: str, seed: int, operation: str, trace: Trace) -> Preview:

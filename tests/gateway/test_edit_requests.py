@@ -19,14 +19,15 @@ SETTINGS = EditSettings(
     guidance_scale=3.0,
     image_guidance_scale=1.5,
     faithful_scale=2.0,
-    uploads=UploadLimits(max_bytes=200_000),
-    max_body_bytes=500_000,
 )
 
 
 @pytest.fixture
 def config(config):
-    return config.model_copy(update={"edits": SETTINGS})
+    limits = UploadLimits(max_bytes=200_000)
+    return config.model_copy(
+        update={"edits": SETTINGS, "uploads": limits, "max_upload_body_bytes": 500_000}
+    )
 
 
 def portrait(side: int = 64) -> bytes:

@@ -1,11 +1,14 @@
 """POST /v1/moderations: the guard's verdict in OpenAI's result form."""
 
+import base64
+
 import pytest
 from openai.types import ModerationCreateResponse
 
 from deployments.errors import Overloaded
 from deployments.gateway.moderation import OPENAI_CATEGORIES
 from deployments.policy import MINORS
+from tests.gateway.conftest import make_picture
 
 URL = "/v1/moderations"
 
@@ -48,6 +51,45 @@ async def test_text_parts_are_one_input(http, walk):
     body = (await http.post(URL, json={"input": parts})).json()
     assert len(body["results"]) == 1
     assert walk.texts == ["one\ntwo"]
+
+
+def shown(seed: int = 0) -> dict:
+    data = base64.b64encode(make_picture(seed).png).decode()
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+
+
+async def test_the_official_client_has_a_picture_judged(client, walk, own, official):
+    walk.seen = {"violence": 0.95}
+    answer = await client.moderations.create(input=[shown()])
+    official(ModerationCreateResponse, answer.model_dump(exclude_unset=True, by_alias=True), own)
+    (result,) = answer.results
+    assert result.flagged
+    assert result.categories.violence
+    assert result.category_applied_input_types.violence == ["image"]
+    assert result.category_applied_input_types.harassment == []
+    assert walk.pictures == [("", make_picture().sha256)]
+    assert walk.texts == []
+
+
+async def test_text_and_pictures_of_one_input_are_judged_together(http, walk):
+    walk.seen = {"violence": 0.1}
+    parts = [{"type": "text", "text": "a dog"}, shown(1), shown(2)]
+    body = (await http.post(URL, json={"input": parts})).json()
+    (result,) = body["results"]
+    assert not result["flagged"]
+    assert result["category_applied_input_types"]["violence"] == ["text", "image"]
+    assert result["category_applied_input_types"]["illicit"] == ["text"]
+    assert [text for text, _ in walk.pictures] == ["a dog", "a dog"]
+    assert len(result["safety"]["pictures"]) == 2
+
+
+async def test_a_picture_s_score_is_a_half_where_the_policy_flags(http, walk, policy):
+    threshold = policy.output.thresholds["violence"]
+    for score, given in ((threshold, 0.5), (threshold / 2, 0.25), (1.0, 1.0)):
+        walk.seen = {"violence": score}
+        result = (await http.post(URL, json={"input": [shown()]})).json()["results"][0]
+        assert result["category_scores"]["violence"] == pytest.approx(given)
+        assert result["flagged"] is (score >= threshold)
 
 
 async def test_category_that_only_scores_stands_under_safety_and_does_not_flag(http, walk):
@@ -104,8 +146,9 @@ REFUSED = [
     ({}, "missing_required_parameter", "input"),
     ({"input": None}, "missing_required_parameter", "input"),
     ({"input": []}, "empty_array", "input"),
-    ({"input": ""}, "empty_string", "input[0]"),
-    ({"input": ["one", " "]}, "empty_string", "input[1]"),
+    ({"input": ""}, "empty_string", "input"),
+    ({"input": ["one", " "]}, "empty_string", "input"),
+    ({"input": [{"type": "text", "text": " "}]}, "empty_string", "input"),
     ({"input": [1, 2]}, "invalid_type", "input"),
     ({"input": ["one", 2]}, "invalid_type", "input"),
     ({"input": {"type": "text", "text": "one"}}, "invalid_type", "input"),
@@ -113,9 +156,20 @@ REFUSED = [
     ({"input": [{"type": "text", "text": "one", "more": 1}]}, "invalid_value", "input"),
     (
         {"input": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]},
-        "unsupported_input",
+        "invalid_image_file",
         "input",
     ),
+    (
+        {"input": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]},
+        "unsupported_image_url",
+        "input",
+    ),
+    (
+        {"input": [{"type": "image_url", "image_url": {"url": "data:"}}] * 5},
+        "array_above_max_length",
+        "input",
+    ),
+    ({"input": [{"type": "image_url", "image_url": "data:"}]}, "invalid_value", "input"),
     ({"input": "x" * 32_001}, "string_above_max_length", "input"),
     ({"input": ["x"] * 33}, "array_above_max_length", "input"),
     ({"input": "x", "model": "other"}, "model_not_found", "model"),
