@@ -18,6 +18,7 @@ from deployments.gateway.failures import EdgeRefusal, failure_reply
 from deployments.gateway.limits import Edge, Room, read_bounded
 from deployments.gateway.orders import edits_unsupported
 from deployments.gateway.responses import Reply, models, models_body
+from deployments.gateway.streaming import event_stream
 from deployments.gateway.strict_json import parse_json
 from deployments.telemetry.trace import Trace
 
@@ -62,11 +63,30 @@ def create_app(
         request: Request, endpoint: Endpoint, max_bytes: int = config.max_body_bytes
     ) -> Response:
         exchange = Exchange(trace_of(request))
+        answer = asyncio.create_task(decided(request, endpoint, max_bytes, exchange))
+        opened = asyncio.create_task(exchange.opened.wait())
+        try:
+            await asyncio.wait({answer, opened}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            answer.cancel()
+            with suppress(asyncio.CancelledError):
+                await answer
+            raise
+        finally:
+            opened.cancel()
+        if exchange.opened.is_set() and exchange.stream:
+            return event_stream(answer, exchange.stream)
+        return (await answer).render()
+
+    async def decided(
+        request: Request, endpoint: Endpoint, max_bytes: int, exchange: Exchange
+    ) -> Reply:
+        """The answer, accounted for."""
         try:
             with room.place():
                 body = await read_bounded(request, max_bytes, config.body_timeout_s)
                 reply = await endpoint(body, exchange)
-                response = reply.render()
+                reply.render()  # what cannot be rendered must fail here
         except asyncio.CancelledError:  # accounted for all the same
             why = "the client hung up, or the gateway is stopping"
             exchange.trace.stage(StageRecord(stage="gateway", action="abandoned", why=why))
@@ -75,12 +95,11 @@ def create_app(
             raise
         except Exception as error:
             reply = failure_reply(error, exchange.trace)
-            response = reply.render()
         try:
             audit.write(reply.safety, exchange.prompt)
         except SafelightError as error:  # what cannot be accounted for is not released
-            return failure_reply(error, exchange.trace).render()
-        return response
+            return failure_reply(error, exchange.trace)
+        return reply
 
     @app.post("/v1/images/generations")
     async def generate_images(request: Request) -> Response:

@@ -1,6 +1,7 @@
 """What each POST does between a parsed body and an answer. Errors leave as exceptions."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from deployments.contracts import Decision, Operation, Picture, PictureVerdict, PromptVerdict
@@ -37,7 +38,9 @@ class Decider(Protocol):
 
     policy: Policy
 
-    async def generate(self, job: ImageJob, trace: Trace) -> Outcome: ...
+    async def generate(
+        self, job: ImageJob, trace: Trace, admitted: Callable[[], None] = ...
+    ) -> Outcome: ...
 
     async def moderate(self, prompt: str, trace: Trace) -> PromptVerdict: ...
 
@@ -51,11 +54,22 @@ class Decider(Protocol):
 
 
 class Exchange:
-    """One request while it is answered: its trace, and its prompt as soon as it is known."""
+    """One request while it is answered: its trace, and its prompt as soon as it is known.
+
+    `opened` is set when the answer may begin to stream, which is asked for by the kind of its
+    events in `stream`.
+    """
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.prompt = ""
+        self.stream: str | None = None
+        self.opened = asyncio.Event()
+
+    def admitted(self) -> None:
+        """The prompt side has let the request in."""
+        if self.stream is not None:
+            self.opened.set()
 
 
 class Endpoints:
@@ -69,6 +83,7 @@ class Endpoints:
         """Prompt in, checked pictures out."""
         body = read_body(ImagesBody, parsed)
         exchange.prompt = body.prompt
+        exchange.stream = "image_generation" if body.stream else None
         order = image_order(body, self._config, exchange.trace.request_id)
         return await self._drawn(order, exchange)
 
@@ -76,6 +91,7 @@ class Endpoints:
         """An instruction and a picture in, checked pictures out."""
         body = read_body(EditsBody, form.fields)
         exchange.prompt = body.prompt
+        exchange.stream = "image_edit" if body.stream else None
 
         def read() -> ImageOrder:
             given = given_pictures(form.images, form.mask, self._config.uploads)
@@ -84,7 +100,7 @@ class Endpoints:
         return await self._drawn(await decoded(read, self._config.uploads, "image"), exchange)
 
     async def _drawn(self, order: ImageOrder, exchange: Exchange) -> Reply:
-        outcome = await self._walk.generate(order.job, exchange.trace)
+        outcome = await self._walk.generate(order.job, exchange.trace, exchange.admitted)
         # A thread, since a large PNG takes long enough to hold up everybody else's requests.
         files = await asyncio.to_thread(self._encode, order, outcome, exchange.trace)
         return Reply(images_body(order, outcome, files), exchange.trace.safety("delivered"))

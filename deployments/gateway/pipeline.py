@@ -5,6 +5,7 @@ This is the only place where a picture is released, and the only loop in the gra
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from deployments.contracts import (
     Action,
@@ -120,8 +121,13 @@ class Walk:
         self._diffusion = diffusion
         self._classifier = classifier
 
-    async def generate(self, job: ImageJob, trace: Trace) -> Outcome:
+    async def generate(
+        self, job: ImageJob, trace: Trace, admitted: Callable[[], None] = lambda: None
+    ) -> Outcome:
         """Prompt in, and perhaps a picture to be edited; checked pictures out.
+
+        Args:
+            admitted: called when the prompt side has let the request in.
 
         Raises:
             ContentBlocked: the prompt, the picture given, or every picture made, violates the
@@ -142,6 +148,7 @@ class Walk:
         )
         try:
             admission = await self._admitted(job, trace, head_start)
+            admitted()
             drawn = await self._draw_all(job, admission, trace, head_start)
         finally:
             head_start.drop()

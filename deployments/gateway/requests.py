@@ -121,7 +121,7 @@ class PicturesBody(Body):
     output_format: OutputFormat = "png"
     output_compression: int = 100
     moderation: Literal["auto", "low"] = "auto"
-    stream: Annotated[bool, _only(False)] = False
+    stream: bool = False
     partial_images: Annotated[int, _only(0)] = 0
     user: Identifier = ""
     safety_identifier: Identifier = ""

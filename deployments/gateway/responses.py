@@ -4,6 +4,7 @@ import base64
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -25,14 +26,23 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def document(self) -> Json:
+        """The body with `safety` beside what is there (and merged with a `safety` in it)."""
+        safety = {**self.safety.model_dump(mode="json"), **self.body.get("safety", {})}
+        return {**self.body, "safety": safety}
+
     def render(self) -> Response:
-        """As HTTP: the body with `safety` beside what is there (and merged with a `safety` in it).
+        """As HTTP, rendered once.
 
         Raises:
             ValueError: a number in the body is not finite, or a text is not Unicode.
         """
-        safety = {**self.safety.model_dump(mode="json"), **self.body.get("safety", {})}
-        return JSONResponse({**self.body, "safety": safety}, self.status, self.headers)
+        return self._rendered
+
+    @cached_property
+    def _rendered(self) -> Response:
+        return JSONResponse(self.document, self.status, self.headers)
 
 
 def images_body(order: ImageOrder, outcome: Outcome, files: Sequence[bytes]) -> Json:

@@ -1,5 +1,6 @@
 """The edge on its own: the real application, in process, with a plain object for the walk."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -47,9 +48,18 @@ def make_picture(seed: int = 0, width: int = 64, height: int = 64) -> Picture:
     )
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class PlainWalk:
-    """Decides as it is told, and remembers what it was asked."""
+    """Decides as it is told, and remembers what it was asked.
+
+    `failure` comes before the prompt is let in, `late_failure` after; pictures wait for `drawn`.
+    """
 
     policy: Policy
     failure: Exception | None = None
@@ -58,15 +68,23 @@ class PlainWalk:
     scores: dict[str, float] = field(default_factory=dict)
     action: str = "allow"
     category: str | None = None
+    late_failure: Exception | None = None
+    drawn: asyncio.Event = field(default_factory=_set)
     jobs: list[ImageJob] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     seen: dict[str, float] = field(default_factory=lambda: {"violence": 0.0})
     pictures: list[tuple[str, str]] = field(default_factory=list)
 
-    async def generate(self, job: ImageJob, trace: Trace) -> Outcome:
+    async def generate(
+        self, job: ImageJob, trace: Trace, admitted: Callable[[], None] = lambda: None
+    ) -> Outcome:
         self.jobs.append(job)
         trace.stage(StageRecord(stage="guard", action="allow"))
         self._fail()
+        admitted()
+        await self.drawn.wait()
+        if self.late_failure is not None:
+            raise self.late_failure
         trace.size = f"{job.width}x{job.height}"
         for index in range(job.n):
             trace.tried(_try(index, job))

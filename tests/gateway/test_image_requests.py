@@ -168,7 +168,7 @@ REFUSED = [
     ({"output_compression": 50}, "unsupported_value", "output_compression"),
     ({"output_compression": 101}, "integer_above_max_value", "output_compression"),
     ({"moderation": "off"}, "unsupported_value", "moderation"),
-    ({"stream": True}, "unsupported_value", "stream"),
+    ({"partial_images": 1, "stream": True}, "unsupported_value", "partial_images"),
     ({"stream": 0}, "invalid_type", "stream"),
     ({"partial_images": False}, "invalid_type", "partial_images"),
     ({"partial_images": 2}, "unsupported_value", "partial_images"),
