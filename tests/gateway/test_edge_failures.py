@@ -51,7 +51,7 @@ async def test_block_says_what_was_flagged_and_how_to_quote_it(http, walk):
 async def test_request_that_is_abandoned_is_accounted_for(http, walk, audit, monkeypatch):
     begun = asyncio.Event()
 
-    async def never(job, trace):
+    async def never(job, trace, admitted):
         begun.set()
         await asyncio.Event().wait()
 
@@ -140,7 +140,7 @@ async def test_picture_whose_decision_cannot_be_logged_stays_inside(http, audit)
 async def test_picture_that_changed_after_its_verdict_stays_inside(http, walk):
     honest = walk.generate
 
-    async def swapped(job, trace):
+    async def swapped(job, trace, admitted):
         outcome = await honest(job, trace)
         released = outcome.pictures[0]
         other = released.picture.model_copy(update={"sha256": "0" * 64})

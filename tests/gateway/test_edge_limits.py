@@ -124,7 +124,7 @@ async def call(app, receive, headers):
 async def test_client_that_hangs_up_cancels_the_walk(http, walk):
     begun, ended = asyncio.Event(), []
 
-    async def endless(job, trace):
+    async def endless(job, trace, admitted):
         begun.set()
         try:
             await asyncio.Event().wait()
@@ -156,7 +156,7 @@ async def test_request_beyond_the_limit_is_told_to_come_back(walk, config, audit
     waiting, go_on = asyncio.Event(), asyncio.Event()
     draw = walk.generate
 
-    async def slow(job, trace):
+    async def slow(job, trace, admitted):
         waiting.set()
         await go_on.wait()
         return await draw(job, trace)
