@@ -45,6 +45,7 @@ def build(config: SafelightConfig) -> Application:
     """
     policy = load_policy(resolve(config.policy))
     _check_watch(policy, config.diffusion)
+    _check_edits(policy, config)
     return GatewayDeployment.bind(
         config.gateway,
         policy,
@@ -61,6 +62,18 @@ def _check_watch(policy: Policy, diffusion: DiffusionConfig) -> None:
             f"the policy {policy.name!r} watches trajectories, and diffusion has no steering.head "
             "to do it with; add one, or say `watch: null` under the policy's `output`"
         )
+
+
+def _check_edits(policy: Policy, config: SafelightConfig) -> None:
+    if config.gateway.edits is None:
+        return
+    missing = {
+        "`edits` under the policy's `output`": policy.output.edits is None,
+        "`transformation` under `classifier`": config.classifier.transformation is None,
+        "`edit` under `diffusion`": config.diffusion.edit is None,
+    }
+    if lacking := [name for name, lacks in missing.items() if lacks]:
+        raise ConfigurationError(f"the gateway takes edits; also needed: {', '.join(lacking)}")
 
 
 def _candidate(shadow: ShadowConfig | None) -> Policy | None:

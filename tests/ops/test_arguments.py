@@ -55,6 +55,17 @@ def test_misspelt_argument_is_refused(service):
         SafelightConfig.model_validate(args)
 
 
+def test_edits_need_a_model_that_edits_one_that_judges_and_a_policy_for_it():
+    args = copy.deepcopy(application(ROOT / "configs" / "miniature.yaml")["args"])
+    scales = {"guidance_scale": 3.0, "image_guidance_scale": 1.5, "faithful_scale": 2.0}
+    args["gateway"]["edits"] = scales
+    args["diffusion"]["edit"] = args["classifier"]["transformation"] = None
+    with pytest.raises(ConfigurationError) as caught:
+        build(SafelightConfig.model_validate(args))
+    for part in ("classifier", "diffusion"):
+        assert part in str(caught.value)
+
+
 def test_a_policy_that_watches_trajectories_needs_a_head(tmp_path):
     policy = tmp_path / "watching.yaml"
     policy.write_text(
