@@ -70,6 +70,16 @@ class Studio:
         assert self._diffusion.steering is not None
         return self._diffusion.steering
 
+    @property
+    def edit_scales(self) -> tuple[float, float]:
+        """Weights of instruction and picture where an edit names none."""
+        edits = self._gateway["edits"]
+        return edits["guidance_scale"], edits["image_guidance_scale"]
+
+    def judge(self, request: PictureRequest) -> PictureVerdict:
+        """The service's verdict on a picture, or on the edit that made it."""
+        return self._classifier.judge(request)
+
     def draw(
         self, prompt: str, seed: int, strength: float = 0.0, category: str | None = None
     ) -> Drawn:
