@@ -10,8 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-PICTURES = ("diffusion.autoencoder", "diffusion.unet")
-JUDGES = ("classifiers.classifier", "classifiers.head", "classifiers.judge")
+PICTURES = ("diffusion.autoencoder", "diffusion.unet", "diffusion.edit")
+JUDGES = (
+    "classifiers.classifier",
+    "classifiers.head",
+    "classifiers.transformation",
+    "classifiers.judge",
+)
 LANGUAGE = ("language.guard", "language.rewriter", "language.cnn", "language.names")
 CALIBRATED = ("llm", "cnn")
 

@@ -42,6 +42,8 @@ from deployments.errors import ConfigurationError, RequestError, StageFailed
 
 Observe: TypeAlias = Callable[[Moment], None]
 """Shown each step of a trajectory as the scheduler gets it."""
+Turn: TypeAlias = Callable[[Flag], Turning]
+"""The steering for what a check has flagged."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,7 @@ class Sampler:
         negatives = self.text.windows(request.negative_prompt, "negative_prompt")
         text, arguments = self._text_arguments(request, prompts, negatives)
         pipeline, denoiser = self._own_pipeline(request, ask)
-        step = self._step(request, text, denoiser, ask)
-        step.observe = observe
+        step = _Step(denoiser, ask, *self._steering_of(request, text, denoiser), observe)
         pipeline.scheduler.step = step.wrapped(pipeline.scheduler)
         images = pipeline(
             **arguments,
@@ -262,23 +263,23 @@ class Sampler:
                 arguments["negative_prompt"] = request.negative_prompt
         return text, {name: arguments[name] for name in arguments if name in self._accepted}
 
-    def _step(
-        self, request: GenerationRequest, text: Text | None, denoiser: Denoiser | None, ask: Ask
-    ) -> "_Step":
-        """What happens around each step of this request: nothing, a watch, or steering."""
+    def _steering_of(
+        self, request: GenerationRequest, text: Text | None, denoiser: Denoiser | None
+    ) -> tuple[Watcher | None, Turn | None, Turning | None]:
+        """A watch and what turns what it flags, or steering from the first step, or nothing."""
         if not request.steer and request.watch is None:
-            return _Step(denoiser, ask)
+            return None, None, None
         if self._steering is None or text is None or denoiser is None:
             raise StageFailed("diffusion", "steering is asked for and not configured")
         turn = functools.partial(self._turning, request.prompt, text, denoiser)
         if request.steer:
-            return _Step(denoiser, ask, turning=turn(request.category, request.strength))
+            return None, None, turn(request.category, request.strength)
         assert request.watch is not None
         if self._head is None:
             raise StageFailed("diffusion", "a watch is asked for and there is no head")
         watcher = Watcher(self._head, text.mean, request.watch)
         strength = request.watch.strength
-        return _Step(denoiser, ask, watcher, lambda flag: turn(flag.category, strength))
+        return watcher, lambda flag: turn(flag.category, strength), None
 
     def _turning(
         self, prompt: str, text: Text, denoiser: Denoiser, category: str | None, strength: float
@@ -340,23 +341,24 @@ class _Step:
         watcher: checks the trajectory while it is not steered.
         turn: the steering for what the watcher flags.
         turning: the steering, where it is on from the first step.
+        observe: shown every step, after steering.
     """
 
     def __init__(
         self,
         denoiser: Denoiser | None,
         ask: Ask,
-        watcher: Watcher | None = None,
-        turn: Callable[[Flag], Turning] | None = None,
-        turning: Turning | None = None,
+        watcher: Watcher | None,
+        turn: Turn | None,
+        turning: Turning | None,
+        observe: Observe | None,
     ) -> None:
         self.turning = turning
         self.turned_for: str | None = None
         self.calls = 0
         self.latent_positions = 0
-        self.observe: Observe | None = None
         self._denoiser, self._ask = denoiser, ask
-        self._watcher, self._turn = watcher, turn
+        self._watcher, self._turn, self._observe = watcher, turn, observe
         if turning is not None:
             turning.prepare(0.0)
 
@@ -375,7 +377,7 @@ class _Step:
             if self._denoiser is None:
                 self._ask(_pause())  # no call of this pipeline is ours: others have a turn here
             self.latent_positions = _positions(sample)
-            if self.turning or self._watcher or self.observe:
+            if self.turning or self._watcher or self._observe:
                 moment = Moment(
                     output=model_output,
                     sample=sample,
@@ -384,8 +386,8 @@ class _Step:
                     progress=self.calls / len(scheduler.timesteps),
                 )
                 model_output = self._turned(moment, scheduler)
-                if self.observe:
-                    self.observe(replace(moment, output=model_output))
+                if self._observe:
+                    self._observe(replace(moment, output=model_output))
             self.calls += 1
             if self._denoiser is not None:
                 self._denoiser.next_step()
