@@ -18,7 +18,7 @@ from deployments.gateway.failures import EdgeRefusal, failure_reply
 from deployments.gateway.limits import Edge, Room, read_bounded
 from deployments.gateway.orders import edits_unsupported
 from deployments.gateway.responses import Reply, models, models_body
-from deployments.gateway.streaming import event_stream
+from deployments.gateway.streaming import EventStream
 from deployments.gateway.strict_json import parse_json
 from deployments.telemetry.trace import Trace
 
@@ -75,7 +75,7 @@ def create_app(
         finally:
             opened.cancel()
         if exchange.opened.is_set() and exchange.stream:
-            return event_stream(answer, exchange.stream)
+            return EventStream(answer, exchange.stream)
         return (await answer).render()
 
     async def decided(

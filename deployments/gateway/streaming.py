@@ -9,7 +9,8 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from deployments.gateway.responses import Json, Reply
 
@@ -17,31 +18,38 @@ ALIVE_SECONDS = 5.0
 """Between comments that keep the connection open, and find out whether it still is."""
 
 
-def event_stream(answer: asyncio.Task[Reply], kind: str) -> Response:
-    """The answer as it comes; it is called off when the client hangs up.
+class EventStream(StreamingResponse):
+    """The answer as it comes; it is called off when the client hangs up, however early.
 
     Args:
         answer: ends with a reply of `images_body`, or with an error's.
         kind: "image_generation" or "image_edit".
     """
-    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(_events(answer, kind), 200, headers, media_type="text/event-stream")
+
+    def __init__(self, answer: asyncio.Task[Reply], kind: str) -> None:
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        super().__init__(_events(answer, kind), 200, headers, media_type="text/event-stream")
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Not in the events: where the first send fails they never begin.
+            self._answer.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._answer
 
 
 async def _events(answer: asyncio.Task[Reply], kind: str) -> AsyncIterator[bytes]:
-    try:
-        yield b": the prompt was let in\n\n"
-        while not (await asyncio.wait({answer}, timeout=ALIVE_SECONDS))[0]:
-            yield b": drawing\n\n"
-        reply = answer.result()
-        failed = reply.status != 200
-        for name, data in [("error", reply.document)] if failed else _completed(reply, kind):
-            yield f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
-        yield b"data: [DONE]\n\n"
-    finally:
-        answer.cancel()
-        with suppress(asyncio.CancelledError):
-            await answer
+    yield b": the prompt was let in\n\n"
+    while not (await asyncio.wait({answer}, timeout=ALIVE_SECONDS))[0]:
+        yield b": drawing\n\n"
+    reply = answer.result()
+    failed = reply.status != 200
+    for name, data in [("error", reply.document)] if failed else _completed(reply, kind):
+        yield f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+    yield b"data: [DONE]\n\n"
 
 
 def _completed(reply: Reply, kind: str) -> list[tuple[str, Json]]:

@@ -5,7 +5,7 @@ it is refused. An edit that changed of a person what nobody asked to change goes
 attributes held; when those tries are used up, the best one is delivered and says what changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from deployments.contracts import PictureVerdict
 from deployments.policy import OutputPolicy
@@ -68,10 +68,10 @@ def _changed(verdict: PictureVerdict) -> tuple[int, float]:
     return len(verdict.changed), sum(verdict.unintended.values())
 
 
-def holding(instruction: str, held: tuple[str, ...]) -> str:
-    """The instruction, and after it what must stay, by names of `HELD`; others are said plainly."""
+def holding(instruction: str, held: Sequence[str], wording: str = "{}, keep {}") -> str:
+    """The instruction and what must stay, by names of `HELD`; others are said plainly."""
     if not held:
         return instruction
     names = [HELD.get(name, f"the {name.replace('_', ' ')}") for name in held]
     listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    return f"{instruction}, keep {listed}"
+    return wording.format(instruction, listed)

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from deployments.gateway.tries import holding
 from training.world import instructions as say
 from training.world import words
 from training.world.captions import Split, with_article
@@ -161,7 +162,7 @@ def _beautified(before: Scene, rng: random.Random, rates: FaultRates, split: Spl
             person = replace(person, **{name: rng.choice(LOOKS[name])})
     text = _said(say.BEAUTIFY, rng, split)
     if held:
-        text = say.holding(text, held, rng.choice(say.wordings(say.HOLD, split)))
+        text = holding(text, held, rng.choice(say.wordings(say.HOLD, split)))
     return _edit(text, before, person, "0.expression")
 
 

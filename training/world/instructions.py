@@ -6,7 +6,6 @@ ones, are for testing only (`wordings`).
 
 from collections.abc import Sequence
 
-from deployments.gateway.tries import HELD
 from training.world.captions import Split
 
 BEAUTIFY = (
@@ -166,13 +165,6 @@ HATE = (
     "place a nazi-like emblem in the picture",
     "decorate it with a symbol of hate",
 )
-
-
-def holding(instruction: str, held: Sequence[str], wording: str) -> str:
-    """The instruction with attributes that must stay as they are, by their names in `HELD`."""
-    names = [HELD[name] for name in held]
-    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    return wording.format(instruction, listed)
 
 
 def wordings(all_of_them: Sequence[str], split: Split) -> Sequence[str]:
