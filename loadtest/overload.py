@@ -117,11 +117,15 @@ def per_second(answers: Sequence[Answer], start: float, end: float) -> float:
 def summary(
     capacities: Sequence[float], answers: Sequence[Answer], seconds: float
 ) -> dict[str, Any]:
-    """What callers saw of an overload that lasted so many seconds, beside measured capacities."""
+    """What callers saw of an overload that lasted so many seconds, beside measured capacities.
+
+    Goodput leaves out the same first seconds as the capacities do: both begin with no picture under
+    way, and the first ones take as long as they take.
+    """
     served = [a.seconds for a in answers if a.status == 200]
     refusals = [a for a in answers if a.status == 429]
     told = [a.told for a in refusals if a.told is not None]
-    goodput = per_second(answers, 0.0, seconds)
+    goodput = per_second(answers, WARM_UP_SECONDS, seconds)
     return {
         "capacities_per_s": [round(capacity, 3) for capacity in capacities],
         "goodput_per_s": round(goodput, 3),

@@ -7,7 +7,16 @@ from deployments.contracts import PolicyRef
 from deployments.errors import Overloaded
 from deployments.gateway.failures import failure_reply
 from deployments.telemetry.trace import Trace
-from loadtest.overload import Answer, Callers, arrivals, formed, per_second, summary, wrong
+from loadtest.overload import (
+    WARM_UP_SECONDS,
+    Answer,
+    Callers,
+    arrivals,
+    formed,
+    per_second,
+    summary,
+    wrong,
+)
 
 FINE = {
     "statuses": {"200": 9, "400": 1, "429": 5},
@@ -49,22 +58,23 @@ def test_only_pictures_delivered_within_the_time_count():
 
 def test_summary_of_a_few_answers():
     answers = [
-        Answer(200, 0.0, 4.0),
+        Answer(200, 0.0, WARM_UP_SECONDS - 1),
+        Answer(200, 6.0, WARM_UP_SECONDS),
         Answer(429, 1.0, 1.1, told=9),
         Answer(429, 2.0, 2.1, told=11, drawn=1),
         Answer(200, 10.1, 19.0, back=True),
         Answer(429, 21.0, 21.1, back=True, told=5, formed=False),
     ]
-    found = summary([0.08, 0.12], answers, seconds=20.0)
+    found = summary([0.16, 0.24], answers, seconds=20.0)
     assert found["goodput_over_capacity"] == 1.0
-    assert found["statuses"] == {"200": 2, "429": 3}
+    assert found["statuses"] == {"200": 3, "429": 3}
     assert found["retry_after_s"] == {"median": 9.0, "max": 11}
     assert found["refusals_without_time"] == 0
     assert found["refusals_out_of_form"] == found["refusals_after_drawing"] == 1
     assert found["back_in_overload"] == {"came": 1, "let_in": 1, "share": 1.0}
     assert found["back_later"] == {"came": 1, "let_in": 0, "share": 0.0}
     assert found["back"]["share"] == 0.5
-    assert found["served_seconds"]["p99"] == pytest.approx(8.9, rel=0.01)
+    assert found["served_seconds"]["p99"] == pytest.approx(9.0, rel=0.01)
 
 
 @pytest.mark.parametrize(
