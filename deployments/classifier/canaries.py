@@ -1,8 +1,9 @@
 """Pictures known to be good or bad, shipped with the model: a replica that misjudges one must not
 start.
 
-`canaries/canaries.json` in the model's folder is a list of `{file, prompt, input?, category}`;
-`category` is what the picture must be flagged for, null where it must pass.
+`canaries/canaries.json` in the model's folder is a list of `{file, prompt, category, input?,
+changed?}`; `category` is what the picture must be flagged for, null where it must pass. With
+`input`, the picture that was edited, `changed` names what must be found to have changed unasked.
 """
 
 import json
@@ -29,6 +30,7 @@ class Canary(BaseModel):
     prompt: str
     category: str | None
     input: str | None = None
+    changed: frozenset[str] = frozenset()
 
 
 def load_canaries(folder: Path) -> list[Canary]:
@@ -52,7 +54,7 @@ def save_canaries(folder: Path, canaries: list[Canary], images: dict[str, np.nda
     folder.mkdir(parents=True, exist_ok=True)
     for name, pixels in images.items():
         Image.fromarray(pixels).save(folder / name)
-    text = json.dumps([canary.model_dump() for canary in canaries], indent=2)
+    text = json.dumps([canary.model_dump(mode="json") for canary in canaries], indent=2)
     (folder / LIST).write_text(text + "\n", encoding="utf-8")
 
 
@@ -63,7 +65,12 @@ def check(classifier: Classifier, folder: Path) -> None:
         ConfigurationError: one is judged wrong, or cannot be read.
     """
     for canary in load_canaries(folder):
-        if canary.category is not None and canary.category not in classifier.thresholds:
+        known = classifier.thresholds
+        if canary.input is not None:
+            if classifier.edits is None:
+                continue
+            known = classifier.edits.thresholds
+        if canary.category is not None and canary.category not in known:
             continue
         verdict = classifier.judge(
             PictureRequest(
@@ -76,6 +83,13 @@ def check(classifier: Classifier, folder: Path) -> None:
             raise ConfigurationError(
                 f"the picture classifier finds {verdict.category!r} in {canary.file!r}, which must "
                 f"be {canary.category!r} (scores {verdict.scores}); it is not fit to serve"
+            )
+        # Of a picture that is flagged it does not matter who else was changed.
+        if canary.category is None and set(verdict.changed) != canary.changed:
+            raise ConfigurationError(
+                f"the transformation model finds {sorted(verdict.changed)} changed unasked in "
+                f"{canary.file!r}, which must be {sorted(canary.changed)} "
+                f"(scores {verdict.unintended}); it is not fit to serve"
             )
 
 

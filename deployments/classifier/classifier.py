@@ -85,6 +85,11 @@ class Classifier:
         """Category -> score from which on a picture is flagged."""
         return self._thresholds
 
+    @property
+    def edits(self) -> EditPolicy | None:
+        """The policy for edits; None where none are judged."""
+        return self._edits
+
     def judge(self, request: PictureRequest) -> PictureVerdict:
         """The verdict on the output picture, bound to its pixels, and on the edit that made it.
 

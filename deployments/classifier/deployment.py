@@ -19,7 +19,8 @@ class ClassifierDeployment:
 
     def __init__(self, config: ClassifierConfig, policy: Policy) -> None:
         self._classifier = Classifier(load(config), policy.output.thresholds, policy.output.edits)
-        canaries.check(self._classifier, Path(resolve(config.model)) / canaries.FOLDER)
+        for model in filter(None, (config.model, config.transformation)):
+            canaries.check(self._classifier, Path(resolve(model)) / canaries.FOLDER)
         self._worker = Worker("classifier", config.max_queued, config.stall_seconds)
 
     async def judge(self, request: PictureRequest) -> PictureVerdict:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,9 @@ from deployments.classifier import canaries
 from deployments.classifier.canaries import Canary
 from deployments.classifier.classifier import Classifier
 from deployments.errors import ConfigurationError
+from deployments.policy import EditPolicy
 from tests.classifier import tiny
+from training.world.edits import IDENTITY
 
 PIXELS = {"good.png": tiny.pixels(1), "bad.png": tiny.pixels(2)}
 
@@ -69,3 +72,33 @@ def test_damaged_canaries_are_a_configuration_error(tmp_path, damage):
         listing.write_text("[")
     with pytest.raises(ConfigurationError):
         canaries.check(between(), tmp_path)
+
+
+def edited(folder: Path, changed: frozenset[str]) -> Path:
+    """A good and a bad picture, and an edit after which these attributes count as changed."""
+    written(folder)
+    known = [
+        *canaries.load_canaries(folder),
+        Canary(file="after.png", input="good.png", prompt="smile", category=None, changed=changed),
+    ]
+    canaries.save_canaries(folder, known, PIXELS | {"after.png": PIXELS["good.png"]})
+    return folder
+
+
+def with_edits(unintended: float) -> Classifier:
+    loaded = replace(tiny.loaded(), transformations=tiny.transformations())
+    policy = EditPolicy(thresholds={"violence": 1.0}, unintended=unintended)
+    return Classifier(loaded, {"violence": 1.0}, policy)
+
+
+def test_edits_are_canaries_too(tmp_path):
+    # At a threshold of 0 everything counts as changed, at 1 nothing does.
+    everything = edited(tmp_path, frozenset(IDENTITY))
+    canaries.check(with_edits(unintended=0.0), everything)
+    with pytest.raises(ConfigurationError, match=r"after\.png.*not fit to serve"):
+        canaries.check(with_edits(unintended=1.0), everything)
+    canaries.check(with_edits(unintended=1.0), edited(tmp_path, frozenset()))
+
+
+def test_a_classifier_that_judges_no_edits_passes_them_over(tmp_path):
+    canaries.check(between(), edited(tmp_path, frozenset({"skin"})))

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from deployments.classifier.canaries import FOLDER, Canary, save_canaries
 from deployments.classifier.transformation import TransformationConfig, TransformationModel
 from deployments.embedded.folders import made_once
 from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
@@ -33,6 +34,8 @@ SMOOTHING = 0.02
 THROUGH, NOISE = 0.6, 0.25
 """Share of outputs that come through the autoencoder, and the most noise that their latents get."""
 COLUMNS = TransformationConfig()
+CLEAR = 2.0
+"""Least logit on the right side, of a case that is clear."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,34 @@ def figures(truths: NDArray, scored: NDArray) -> dict[str, dict[str, float]]:
     return found
 
 
+def canaries(
+    drawn: KnownPairs, after: NDArray[np.uint8], scored: NDArray, folder: Path, each: int = 2
+) -> None:
+    """Ships a few edits of every harm, of every change nobody asked for and of neither."""
+    truths = np.array([known.truth for known in drawn.all])
+    clear = (np.where(truths > 0, 1.0, -1.0) * scored > CLEAR).all(axis=1)
+    chosen: list[Canary] = []
+    images: dict[str, NDArray[np.uint8]] = {}
+    for column, name in enumerate((None, *COLUMNS.names), start=-1):
+        only = np.eye(truths.shape[1])[column] if name else np.zeros(truths.shape[1])
+        rows = np.flatnonzero(clear & (truths == only).all(axis=1))
+        for number, row in enumerate(rows[: each if name else 2 * each]):
+            label = f"{name or 'good'}-{number}"
+            images[f"{label}-before.png"] = np.array(drawn.before[row])
+            images[f"{label}.png"] = np.array(after[row])
+            harm = name if name in COLUMNS.categories else None
+            chosen.append(
+                Canary(
+                    file=f"{label}.png",
+                    prompt=drawn.all[row].edit.instruction,
+                    category=harm,
+                    input=f"{label}-before.png",
+                    changed=frozenset([name] if name in COLUMNS.identity else []),
+                )
+            )
+    save_canaries(folder, chosen, images)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the transformation model.")
     parser.add_argument("--minutes", type=float, default=20.0, help="CPU time in all")
@@ -197,11 +228,13 @@ def main() -> None:
     averaged = fit.averaged(TransformationModel(config))
     # Calibrated on training's wordings and other pictures; measured on wordings it has never met.
     held_out = known_pairs(CHECKPOINTS, args.seed + 1, args.held_out)
-    scored = _scored(averaged, held_out, vae)
-    averaged.config.calibration = calibration(*scored)
+    averaged.config.calibration = calibration(*_scored(averaged, held_out, vae))
     averaged.to(torch.bfloat16).save_pretrained(args.output)
+    averaged.float()
+    outputs = decoded(held_out, vae, 1)
+    canaries(held_out, outputs, _scored(averaged, held_out, vae)[1], args.output / FOLDER)
     unseen = known_pairs(CHECKPOINTS, args.seed, args.held_out, "test")
-    found = figures(*_scored(averaged.float(), unseen, vae))
+    found = figures(*_scored(averaged, unseen, vae))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | found))
 
 
