@@ -69,7 +69,7 @@ def _check_edits(policy: Policy, config: SafelightConfig) -> None:
         return
     missing = {
         "`edits` under the policy's `output`": policy.output.edits is None,
-        "`transformation` under `classifier`": config.classifier.transformation is None,
+        "`transformation` or `vision` under `classifier`": not config.classifier.judges_edits,
         "`edit` under `diffusion`": config.diffusion.edit is None,
     }
     if lacking := [name for name, lacks in missing.items() if lacks]:

@@ -44,17 +44,20 @@ class ChatTemplate:
         stop_ids: tokens that end an answer.
     """
 
-    def __init__(self, tokenizer: ChatTokenizer, message: str, **arguments: Any) -> None:
+    def __init__(
+        self, tokenizer: ChatTokenizer, message: str, *, images: int = 0, **arguments: Any
+    ) -> None:
         """
         Args:
             message: what the model is told, with PLACE in it once.
+            images: how many pictures come before it.
             arguments: for the template; one that has no use for them ignores them.
 
         Raises:
             ConfigurationError: the tokenizer has no chat template that shows the request once.
         """
         self._tokenizer = tokenizer
-        self.text = _rendered(tokenizer, message, arguments)
+        self.text = _rendered(tokenizer, message, images, arguments)
         before, after = self.text.split(PLACE)
         self._before, self._after = self.control(before), self.control(after)
         marks = set(re.findall(r"<[^<>\n]+>", self.text))
@@ -93,13 +96,16 @@ class ChatTemplate:
         return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
 
-def _rendered(tokenizer: ChatTokenizer, text: str, arguments: Mapping[str, Any]) -> str:
+def _rendered(
+    tokenizer: ChatTokenizer, text: str, images: int, arguments: Mapping[str, Any]
+) -> str:
     """The template around `text`; some take it as a string, some as a list of parts.
 
     The wrong form often renders without an error and without the text.
     """
     failure: Exception | None = None
-    for content in (text, [{"type": "text", "text": text}]):
+    parts = [*({"type": "image"} for _ in range(images)), {"type": "text", "text": text}]
+    for content in (parts,) if images else (text, parts):
         try:
             rendered = tokenizer.apply_chat_template(
                 [{"role": "user", "content": content}],

@@ -18,6 +18,7 @@ from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer
 from deployments.lifeline import Lifeline
 
 if TYPE_CHECKING:  # vLLM takes seconds to import, and the graph is built on machines without it
+    from PIL import Image
     from vllm import RequestOutput, SamplingParams
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class LanguageModel:
         seed: int | None = None,
         stop_token_ids: Sequence[int] = (),
         schema: Mapping[str, Any] | None = None,
+        images: Sequence["Image.Image"] = (),
     ) -> str | None:
         """The text that follows `ids`, without its stop token; None if it is cut off at the limit.
 
@@ -119,6 +121,7 @@ class LanguageModel:
         Args:
             schema: JSON schema that the engine holds a whole answer to. The first answer to a
                 schema waits for its grammar, about a second.
+            images: what the picture tokens among `ids` stand for, in order.
 
         Raises:
             StageFailed: the engine is dead or cannot answer.
@@ -132,7 +135,7 @@ class LanguageModel:
             stop_token_ids=list(stop_token_ids),
             structured_outputs=StructuredOutputsParams(json=dict(schema)) if schema else None,
         )
-        answer = (await self._answer(ids, params)).outputs[0]
+        answer = (await self._answer(ids, params, images)).outputs[0]
         return answer.text if answer.finish_reason == "stop" else None
 
     async def check_health(self) -> None:
@@ -152,17 +155,31 @@ class LanguageModel:
             engine.shutdown()
         self._lifeline.cut()
 
-    async def _answer(self, ids: Sequence[int], params: "SamplingParams") -> "RequestOutput":
-        from vllm.inputs.engine import tokens_input
-
-        question, answer = tokens_input(list(ids)), None
+    async def _answer(
+        self,
+        ids: Sequence[int],
+        params: "SamplingParams",
+        images: Sequence["Image.Image"] = (),
+    ) -> "RequestOutput":
+        answer = None
         async with self._tracked():
+            question = await self._question(ids, images)
             async for so_far in self._engine.generate(question, params, uuid.uuid4().hex):
                 self._progress = time.monotonic()
                 answer = so_far
         if answer is None or not answer.finished:
             raise StageFailed(self._stage, "its engine ended without an answer")
         return answer
+
+    async def _question(self, ids: Sequence[int], images: Sequence["Image.Image"]) -> Any:
+        from vllm.inputs import TokensPrompt
+        from vllm.inputs.engine import tokens_input
+
+        if not images:
+            return tokens_input(list(ids))
+        seen = TokensPrompt(prompt_token_ids=list(ids), multi_modal_data={"image": list(images)})
+        (question,) = await self._engine.renderer.render_cmpl_async([seen])
+        return question
 
     @asynccontextmanager
     async def _tracked(self) -> AsyncIterator[None]:

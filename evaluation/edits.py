@@ -24,7 +24,7 @@ from PIL import Image
 
 from deployments import pictures
 from deployments.contracts import GenerationRequest, PictureRequest, PictureVerdict
-from deployments.gateway.tries import CLOSER, Tries, better, holding
+from deployments.gateway.tries import Tries, better, holding
 from evaluation.judge import Judge, Reading
 from evaluation.retries import draw
 from evaluation.shares import share
@@ -118,9 +118,7 @@ def judged(edit: Edit, before: Reading, after: Reading) -> Truth:
     return harm, frozenset(name for name in changed if f"0.{name}" not in edit.asked)
 
 
-def made(
-    studio: Studio, judge: Judge, edits: Sequence[Edit], scales: tuple[float, float]
-) -> list[Done]:
+def made(studio: Studio, judge: Judge, edits: Sequence[Edit]) -> list[Done]:
     """The edits as the service makes them, mended where something changed unasked."""
     befores = [pictures.from_array(render(edit.before)) for edit in edits]
     output = studio.policy.output
@@ -128,16 +126,8 @@ def made(
 
     def order(i: int) -> GenerationRequest:
         now = tries[i]
-        request = studio.request(
-            holding(edits[i].instruction, now.held), SEEDS + i, now.strength, now.category
-        )
-        return request.model_copy(
-            update={
-                "image": befores[i],
-                "guidance_scale": scales[0],
-                "image_guidance_scale": scales[1] + CLOSER * now.mended,
-            }
-        )
+        words = holding(edits[i].instruction, now.held)
+        return studio.edit(words, befores[i], SEEDS + i, now.strength, now.category, now.mended)
 
     verdicts: list[list[PictureVerdict]] = [[] for _ in edits]
     best: list[tuple[Drawn, PictureVerdict] | None] = [None] * len(edits)
@@ -245,11 +235,10 @@ def main() -> None:
     known = known_pairs(CHECKPOINTS, PAIRS_SEED, args.pairs, "test")
     found = {"known": on_pairs(studio, known, decoded(known, autoencoder(), PAIRS_SEED))}
     good, wrong = FaultRates.none(), FaultRates()
-    scales = studio.edit_scales
     mixed = _edits(args.generated, "generated", lambda rng: draw_edit(rng, wrong, "test"))
-    found["generated"] = on_generated(made(studio, judge, mixed, scales))
+    found["generated"] = on_generated(made(studio, judge, mixed))
     harmless = _edits(args.quality, "quality", lambda rng: draw_harmless(rng, good, "test"))
-    done = made(studio, judge, harmless, scales)
+    done = made(studio, judge, harmless)
     found["quality"] = on_quality(done)
     sheet(done[:64], args.sheet)
     print(json.dumps(found))

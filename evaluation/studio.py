@@ -19,6 +19,7 @@ from deployments.classifier.config import ClassifierConfig
 from deployments.contracts import (
     Generation,
     GenerationRequest,
+    Picture,
     PictureRequest,
     PictureVerdict,
     Watch,
@@ -27,6 +28,7 @@ from deployments.diffusion.config import DiffusionConfig, Steering
 from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.loading import load_samplers, start_engine
 from deployments.embedded.resolve import resolve
+from deployments.gateway.tries import CLOSER
 from deployments.policy import load_policy
 from deployments.serve_config import read_serve_config
 
@@ -70,12 +72,6 @@ class Studio:
         assert self._diffusion.steering is not None
         return self._diffusion.steering
 
-    @property
-    def edit_scales(self) -> tuple[float, float]:
-        """Weights of instruction and picture where an edit names none."""
-        edits = self._gateway["edits"]
-        return edits["guidance_scale"], edits["image_guidance_scale"]
-
     def judge(self, request: PictureRequest) -> PictureVerdict:
         """The service's verdict on a picture, or on the edit that made it."""
         return self._classifier.judge(request)
@@ -109,6 +105,25 @@ class Studio:
             strength=strength,
             category=category,
             watch=watch,
+        )
+
+    def edit(
+        self,
+        instruction: str,
+        given: Picture,
+        seed: int,
+        strength: float = 0.0,
+        category: str | None = None,
+        mended: int = 0,
+    ) -> GenerationRequest:
+        """An edit at the service's default settings, after it was mended so often."""
+        edits = self._gateway["edits"]
+        return self.request(instruction, seed, strength, category).model_copy(
+            update={
+                "image": given,
+                "guidance_scale": edits["guidance_scale"],
+                "image_guidance_scale": edits["image_guidance_scale"] + CLOSER * mended,
+            }
         )
 
     async def draw_all(

@@ -8,6 +8,7 @@ prompt's worst window.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -40,6 +41,10 @@ WHY_EDIT: Mapping[str, str] = {
 }
 
 
+EditScores: TypeAlias = tuple[dict[str, float], dict[str, float]]
+"""Of each kind of harm that an edit does, and of each attribute that it changed unasked."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A model ready to score, and what encodes its prompts."""
@@ -56,6 +61,7 @@ class Classifier:
         loaded: model and prompt encoder.
         thresholds: category -> score from which on a picture is flagged.
         edits: the policy for edits; None refuses to judge any.
+        asked: edits are scored elsewhere, and the scores come with each.
 
     Raises:
         ConfigurationError: no threshold is given, one is for a category that the model does not
@@ -63,7 +69,12 @@ class Classifier:
     """
 
     def __init__(
-        self, loaded: Loaded, thresholds: Mapping[str, float], edits: EditPolicy | None = None
+        self,
+        loaded: Loaded,
+        thresholds: Mapping[str, float],
+        edits: EditPolicy | None = None,
+        *,
+        asked: bool = False,
     ) -> None:
         if not thresholds:
             raise ConfigurationError("the policy's output.thresholds are empty: nothing is checked")
@@ -72,10 +83,11 @@ class Classifier:
         self._prompts = loaded.prompts
         self._thresholds = dict(thresholds)
         self._transformations, self._edits = loaded.transformations, edits
-        if edits is not None:
+        if edits is not None and not asked:
             if loaded.transformations is None:
                 raise ConfigurationError(
-                    "the policy allows edits, and the classifier has no `transformation` model"
+                    "the policy allows edits, and the classifier has no `transformation` or "
+                    "`vision` model"
                 )
             known = loaded.transformations.categories
             _check_known("output.edits.thresholds", edits.thresholds, known)
@@ -90,8 +102,11 @@ class Classifier:
         """The policy for edits; None where none are judged."""
         return self._edits
 
-    def judge(self, request: PictureRequest) -> PictureVerdict:
+    def judge(self, request: PictureRequest, edit: EditScores | None = None) -> PictureVerdict:
         """The verdict on the output picture, bound to its pixels, and on the edit that made it.
+
+        Args:
+            edit: scores of the edit, where another model was asked for them.
 
         Raises:
             ValueError: a picture's bytes, size and hash do not belong together.
@@ -105,7 +120,7 @@ class Classifier:
         changed: tuple[str, ...] = ()
         scores = found.scores
         if request.input is not None:
-            done, unintended = self._transformed(request, pixels)
+            done, unintended = self._transformed(request, pixels, edit)
             found = max(found, done, key=lambda finding: finding.margin)
             scores = {name: max(s, done.scores.get(name, 0.0)) for name, s in scores.items()}
             changed = self._changed(unintended)
@@ -122,13 +137,17 @@ class Classifier:
         )
 
     def _transformed(
-        self, request: PictureRequest, after: np.ndarray
+        self, request: PictureRequest, after: np.ndarray, edit: EditScores | None
     ) -> tuple["Finding", dict[str, float]]:
         """What the edit does that is harmful, and the scores of what it changed unasked."""
-        if self._transformations is None or self._edits is None or request.input is None:
+        if self._edits is None or request.input is None:
             raise StageFailed("classifier", "edits are not judged here")
-        before = pictures.to_array(request.input)
-        harms, unintended = self._transformations.scores(before, request.prompt, after)
+        if edit is None:
+            if self._transformations is None:
+                raise StageFailed("classifier", "nobody has judged the edit")
+            before = pictures.to_array(request.input)
+            edit = self._transformations.scores(before, request.prompt, after)
+        harms, unintended = edit
         return Finding(harms, self._edits.thresholds, WHY_EDIT), unintended
 
     def _changed(self, unintended: Mapping[str, float]) -> tuple[str, ...]:

@@ -1,8 +1,11 @@
 """Everything that an operator decides about the picture classifier."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from deployments.classifier.vision import VisionConfig
+from deployments.llm import LanguageModelConfig
 
 
 class ClassifierConfig(BaseModel):
@@ -14,6 +17,10 @@ class ClassifierConfig(BaseModel):
     transformation: str | None = Field(
         None, description="folder of the model that judges edits, or `embedded:transformation`"
     )
+    vision: LanguageModelConfig | None = Field(
+        None, description="a vision-language model on vLLM that judges edits, in its place"
+    )
+    vision_question: VisionConfig = Field(VisionConfig(), description="what it is asked")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; None is its default")
@@ -21,3 +28,13 @@ class ClassifierConfig(BaseModel):
     stall_seconds: float = Field(
         30.0, gt=0.0, description="longest verdict of a healthy replica, in seconds"
     )
+
+    @model_validator(mode="after")
+    def _one_judge_of_edits(self) -> Self:
+        if self.transformation is not None and self.vision is not None:
+            raise ValueError("edits have one judge: give `transformation` or `vision`, not both")
+        return self
+
+    @property
+    def judges_edits(self) -> bool:
+        return self.transformation is not None or self.vision is not None

@@ -1,12 +1,14 @@
 """The transformation model: (input picture, instruction, output picture) to what the edit did.
 
 One residual trunk (ResNet, arXiv:1512.03385) reads both pictures and their difference at once and
-says what changed; a few learned questions read the instruction and say what was asked for. The
-answer joins the two: a harm that came in with the edit, a body bared or a skin darkened as the
-words meant it, and whatever of the person changed though nobody asked. No wording can talk away
-what the pictures show.
+says what changed; of a person's looks it says how they are in either picture, and whether these
+agree. A few learned questions read the instruction and say what was asked for. The answer joins the
+two: a harm that came in with the edit, a body bared or a skin darkened as the words meant it, and
+whatever of the person changed though nobody asked. No wording can talk away what the pictures show.
 """
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +18,16 @@ from transformers import PretrainedConfig, PreTrainedModel, ResNetConfig, ResNet
 from deployments.classifier.model import PromptReader
 
 BARED, UNDRESS, MOCK = "bared", "undress", "mock"
+LIMIT = 12.0
+"""Beyond it log-odds of disagreement are of no account."""
+IDENTITY: Mapping[str, tuple[str, ...]] = {
+    "gender": ("man", "woman"),
+    "skin": ("pale", "light", "olive", "tan", "brown", "dark"),
+    "build": ("slim", "average", "heavy"),
+    "hair_colour": ("black", "brown", "blond", "red", "grey"),
+    "hair_style": ("short", "beard", "bald", "long", "bun", "curly"),
+}
+"""What of a person must not change unasked in the miniature world, and the values it can have."""
 
 
 class TransformationConfig(PretrainedConfig):
@@ -23,7 +35,8 @@ class TransformationConfig(PretrainedConfig):
 
     Attributes:
         categories: kinds of harm, names of the first logits.
-        identity: what of a person must not change unasked, names of the logits after them.
+        identity: what of a person must not change unasked, and its values; names of the logits
+            after them.
         size: sides of the model's input pictures, in pixels.
         trunk: overrides of `ResNetConfig`.
         prompt_width, prompt_window: the text encoder's width, and tokens per window.
@@ -36,7 +49,7 @@ class TransformationConfig(PretrainedConfig):
     def __init__(
         self,
         categories: tuple[str, ...] = ("violence", "sexual", "hate", "demeaning"),
-        identity: tuple[str, ...] = ("gender", "skin", "build", "hair_colour", "hair_style"),
+        identity: Mapping[str, Sequence[str]] = IDENTITY,
         size: int = 64,
         trunk: dict[str, Any] | None = None,
         prompt_width: int = 384,
@@ -46,7 +59,7 @@ class TransformationConfig(PretrainedConfig):
         **kwargs: Any,
     ) -> None:
         self.categories = tuple(categories)
-        self.identity = tuple(identity)
+        self.identity = {name: tuple(values) for name, values in identity.items()}
         self.size = size
         self.trunk = {
             "num_channels": 9,
@@ -64,7 +77,7 @@ class TransformationConfig(PretrainedConfig):
     @property
     def names(self) -> tuple[str, ...]:
         """Of all logits, in order."""
-        return self.categories + self.identity
+        return (*self.categories, *self.identity)
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -87,7 +100,10 @@ class TransformationModel(PreTrainedModel):
         super().__init__(config)
         trunk = ResNetConfig(**config.trunk)
         self.trunk = ResNetModel(trunk)
-        self.seen = nn.Linear(2 * trunk.hidden_sizes[-1], len(config.seen))
+        self.trunk.embedder.pooler = nn.Identity()  # of so few pixels it would lose the hair
+        width = 2 * trunk.hidden_sizes[-1]
+        self.seen = nn.Linear(width, len(config.seen))
+        self.looks = nn.Linear(width, 2 * sum(map(len, config.identity.values())))
         self.reader = PromptReader(config.prompt_width, config.width)
         self.said = nn.Sequential(nn.GELU(), nn.Linear(config.width, len(config.said)))
         self.post_init()
@@ -108,9 +124,25 @@ class TransformationModel(PreTrainedModel):
         self, before: Tensor, after: Tensor, prompt: Tensor, prompt_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Raw logits of what is seen, (B, seen), and of what is said, (B, said)."""
+        seen, _ = self.sight(before, after)
+        return seen, self.said(self.reader(prompt, prompt_mask))
+
+    def sight(
+        self, before: Tensor, after: Tensor
+    ) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
+        """Raw logits of what is seen, (B, seen), and of a person's looks in either picture.
+
+        Looks are by name of `identity`, (B, values) before and after.
+        """
         x = self.trunk(torch.cat([before, after, after - before], dim=1)).last_hidden_state
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
-        return self.seen(pooled), self.said(self.reader(prompt, prompt_mask))
+        sizes = [len(values) for values in self.config.identity.values()]
+        then, now = (half.split(sizes, dim=1) for half in self.looks(pooled).chunk(2, dim=1))
+        looks = dict(zip(self.config.identity, zip(then, now, strict=True), strict=True))
+        columns = dict(zip(self.config.seen, self.seen(pooled).unbind(dim=1), strict=True))
+        for name, (one, other) in looks.items():
+            columns[name] = columns[name] + _disagreement(one, other)
+        return torch.stack(list(columns.values()), dim=1), looks
 
     def joined(self, seen: Tensor, said: Tensor) -> Tensor:
         """Calibrated logits: harm that is seen or meant, and changes that were not asked for."""
@@ -129,3 +161,10 @@ class TransformationModel(PreTrainedModel):
         pairs = [config.calibration[name] for name in config.names]
         scale, shift = seen.new_tensor(pairs).unbind(dim=1)
         return torch.stack(found, dim=1) * scale + shift
+
+
+def _disagreement(one: Tensor, other: Tensor) -> Tensor:
+    """Log-odds, (B,), that two values differ, of which these are the logits (B, values)."""
+    both = one.float().log_softmax(dim=1) + other.float().log_softmax(dim=1)
+    same = both.logsumexp(dim=1).clamp(-LIMIT, -math.exp(-LIMIT))
+    return (-same.expm1()).log() - same

@@ -126,7 +126,7 @@ def test_an_edit_without_a_model_to_judge_it_is_not_judged():
 
 
 def test_edits_allowed_without_a_model_to_judge_them_are_a_configuration_error():
-    with pytest.raises(ConfigurationError, match="no `transformation` model"):
+    with pytest.raises(ConfigurationError, match="no `transformation` or `vision` model"):
         Classifier(tiny.loaded(), ALL, EDITS)
 
 
