@@ -15,7 +15,7 @@ from deployments.gateway.config import GatewayConfig
 from deployments.gateway.edit_forms import read_form
 from deployments.gateway.endpoints import Decider, Endpoints, Exchange
 from deployments.gateway.failures import EdgeRefusal, failure_reply
-from deployments.gateway.limits import Edge, Room, read_bounded
+from deployments.gateway.limits import Edge, Memory, Room, read_bounded
 from deployments.gateway.orders import edits_unsupported
 from deployments.gateway.responses import Reply, models, models_body
 from deployments.gateway.streaming import EventStream
@@ -55,6 +55,7 @@ def create_app(
     app.add_middleware(Edge, policy=walk.policy.ref)
     endpoints = Endpoints(walk, config)
     room = Room(config.max_requests)
+    memory = Memory(config.max_held_bytes)
 
     def trace_of(request: Request) -> Trace:
         return Trace(request.state.request_id, walk.policy.ref)
@@ -83,8 +84,8 @@ def create_app(
     ) -> Reply:
         """The answer, accounted for."""
         try:
-            with room.place():
-                body = await read_bounded(request, max_bytes, config.body_timeout_s)
+            with room.place(), memory.held() as take:
+                body = await read_bounded(request, max_bytes, config.body_timeout_s, take)
                 reply = await endpoint(body, exchange)
                 reply.render()  # what cannot be rendered must fail here
         except asyncio.CancelledError:  # accounted for all the same

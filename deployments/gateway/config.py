@@ -86,6 +86,11 @@ class GatewayConfig(BaseModel):
     max_upload_body_bytes: int = Field(
         50_000_000, ge=1024, description="of the body of a request that may have pictures"
     )
+    max_held_bytes: int = Field(
+        512 * 2**20,
+        ge=1024,
+        description="of all bodies that one replica holds at the same time; more get a 429",
+    )
     uploads: UploadLimits = Field(UploadLimits(), description="which pictures are read")
     body_timeout_s: float = Field(30.0, gt=0, description="for the whole request body to arrive")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -86,11 +86,44 @@ class Room:
             self._free += 1
 
 
-async def read_bounded(request: Request, max_bytes: int, timeout_s: float) -> bytes:
+class Memory:
+    """How many bytes of bodies are held at the same time, those of uploads above all."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._free = max_bytes
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[int], None]]:
+        """Takes bytes for one request, and gives all of them back at its end.
+
+        What it yields raises Overloaded when there are not so many left.
+        """
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            if count > self._free:
+                raise Overloaded("gateway", "too many large requests at once", 2.0)
+            self._free -= count
+            taken += count
+
+        try:
+            yield take
+        finally:
+            self._free += taken
+
+
+async def read_bounded(
+    request: Request, max_bytes: int, timeout_s: float, take: Callable[[int], None]
+) -> bytes:
     """The whole body, refused before it is read if it says that it is too long, else counted.
+
+    Args:
+        take: is told of every part that comes; raises Overloaded when there is no room for it.
 
     Raises:
         RequestError: it is too long (413), too slow (408), or ends early.
+        Overloaded: there is no room for it.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
@@ -99,6 +132,7 @@ async def read_bounded(request: Request, max_bytes: int, timeout_s: float) -> by
     try:
         async with asyncio.timeout(timeout_s):
             async for chunk in request.stream():
+                take(len(chunk))
                 body += chunk
                 if len(body) > max_bytes:
                     raise _too_long(max_bytes)

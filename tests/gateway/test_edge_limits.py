@@ -173,3 +173,26 @@ async def test_request_beyond_the_limit_is_told_to_come_back(walk, config, audit
         assert (await http.post(URL, json={"prompt": "a cat"})).status_code == 200
     assert (second.status_code, second.json()["error"]["code"]) == (429, "overloaded")
     assert second.headers["retry-after"] == "2"
+
+
+async def test_bodies_that_are_held_have_a_bound_in_common(walk, config, audit, readiness):
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+    draw = walk.generate
+
+    async def slow(job, trace, admitted):
+        waiting.set()
+        await go_on.wait()
+        return await draw(job, trace)
+
+    walk.generate = slow
+    app = create_app(walk, config.model_copy(update={"max_held_bytes": 1500}), audit, readiness)
+    transport = httpx.ASGITransport(app)
+    body = {"prompt": "a dog " + "runs " * 180}
+    async with httpx.AsyncClient(transport=transport, base_url="http://safelight") as http:
+        first = asyncio.create_task(http.post(URL, json=body))
+        await waiting.wait()
+        second = await http.post(URL, json=body)
+        go_on.set()
+        assert (await first).status_code == 200
+        assert (await http.post(URL, json=body)).status_code == 200  # all is given back
+    assert (second.status_code, second.json()["error"]["code"]) == (429, "overloaded")
