@@ -187,12 +187,12 @@ async def test_bodies_that_are_held_have_a_bound_in_common(walk, config, audit, 
     walk.generate = slow
     app = create_app(walk, config.model_copy(update={"max_held_bytes": 1500}), audit, readiness)
     transport = httpx.ASGITransport(app)
-    body = {"prompt": "a dog " + "runs " * 180}
+    body = b'{"prompt": "a dog"}'.ljust(1000)
     async with httpx.AsyncClient(transport=transport, base_url="http://safelight") as http:
-        first = asyncio.create_task(http.post(URL, json=body))
+        first = asyncio.create_task(http.post(URL, content=body))
         await waiting.wait()
-        second = await http.post(URL, json=body)
+        second = await http.post(URL, content=body)
         go_on.set()
         assert (await first).status_code == 200
-        assert (await http.post(URL, json=body)).status_code == 200  # all is given back
+        assert (await http.post(URL, content=body)).status_code == 200  # all is given back
     assert (second.status_code, second.json()["error"]["code"]) == (429, "overloaded")
