@@ -18,6 +18,7 @@ from deployments import pictures
 from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.loading import load_whole
 from deployments.classifier.model import PictureHarmModel
+from deployments.classifier.open_nsfw import OpenNsfw, Opinion
 from deployments.classifier.prompt import PromptEncoder
 from deployments.classifier.transformations import TransformationReader, load_transformations
 from deployments.classifier.views import views
@@ -47,11 +48,12 @@ EditScores: TypeAlias = tuple[dict[str, float], dict[str, float]]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to score, and what encodes its prompts."""
+    """A model ready to score, what encodes its prompts, and further models where configured."""
 
     model: PictureHarmModel
     prompts: PromptEncoder
     transformations: TransformationReader | None = None
+    opinion: Opinion | None = None
 
 
 class Classifier:
@@ -78,9 +80,15 @@ class Classifier:
     ) -> None:
         if not thresholds:
             raise ConfigurationError("the policy's output.thresholds are empty: nothing is checked")
-        _check_known("output.thresholds", thresholds, loaded.model.config.categories)
+        _check_known("the policy's output.thresholds", thresholds, loaded.model.config.categories)
         self._model = loaded.model
         self._prompts = loaded.prompts
+        self._opinion = loaded.opinion
+        if loaded.opinion is not None:
+            named = {loaded.opinion.category: 1.0}
+            _check_known(
+                "the configuration's `open_nsfw.category`", named, loaded.model.config.categories
+            )
         self._thresholds = dict(thresholds)
         self._transformations, self._edits = loaded.transformations, edits
         if edits is not None and not asked:
@@ -90,7 +98,7 @@ class Classifier:
                     "`vision` model"
                 )
             known = loaded.transformations.categories
-            _check_known("output.edits.thresholds", edits.thresholds, known)
+            _check_known("the policy's output.edits.thresholds", edits.thresholds, known)
 
     @property
     def thresholds(self) -> Mapping[str, float]:
@@ -172,7 +180,11 @@ class Classifier:
         if not logits.isfinite().all():
             raise UnparsableAnswer("classifier", "the model gave a score that is no number")
         names = self._model.config.categories
-        return dict(zip(names, logits.sigmoid().tolist(), strict=True))
+        scores = dict(zip(names, logits.sigmoid().tolist(), strict=True))
+        if self._opinion is not None:
+            other = self._opinion.score(output)
+            scores[self._opinion.category] = max(scores[self._opinion.category], other)
+        return scores
 
     def _logits(self, output: np.ndarray, prompt: str) -> Tensor:
         config = self._model.config
@@ -237,7 +249,7 @@ def _unflagged(changed: tuple[str, ...]) -> str:
 def _check_known(key: str, thresholds: Mapping[str, float], known: Sequence[str]) -> None:
     if unknown := sorted(set(thresholds) - set(known)):
         raise ConfigurationError(
-            f"the policy's {key} name {unknown[0]!r}; the classifier knows {', '.join(known)}"
+            f"{key} names {unknown[0]!r}; the classifier knows {', '.join(known)}"
         )
 
 
@@ -254,4 +266,5 @@ def load(config: ClassifierConfig) -> Loaded:
     reader = None
     if config.transformation is not None:
         reader = load_transformations(config.transformation, config, encoder)
-    return Loaded(model, encoder, reader)
+    opinion = None if config.open_nsfw is None else OpenNsfw(config.open_nsfw, config.threads)
+    return Loaded(model, encoder, reader, opinion)

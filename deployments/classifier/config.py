@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from deployments.classifier.open_nsfw import OpenNsfwConfig
 from deployments.classifier.vision import VisionConfig
 from deployments.llm import LanguageModelConfig
 
@@ -21,6 +22,9 @@ class ClassifierConfig(BaseModel):
         None, description="a vision-language model on vLLM that judges edits, in its place"
     )
     vision_question: VisionConfig = Field(VisionConfig(), description="what it is asked")
+    open_nsfw: OpenNsfwConfig | None = Field(
+        None, description="a second opinion on photographs; needs the extra `photographs`"
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; None is its default")
