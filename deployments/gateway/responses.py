@@ -48,8 +48,10 @@ class Reply:
 def images_body(order: ImageOrder, outcome: Outcome, files: Sequence[bytes]) -> Json:
     """POST /v1/images/generations: the delivered pictures in order.
 
-    `usage` counts prompt tokens in and latent positions out.
+    `usage` counts prompt tokens and the given picture's latent positions in, latent positions out.
     """
+    # The given picture is encoded at the size of each that is made of it.
+    given = outcome.latent_positions // order.job.n if order.job.image else 0
     body: Json = {
         "created": int(time.time()),
         "data": [
@@ -59,7 +61,7 @@ def images_body(order: ImageOrder, outcome: Outcome, files: Sequence[bytes]) -> 
         "background": "opaque",
         "output_format": order.output_format,
         "size": order.size,
-        "usage": _usage(outcome.prompt_tokens, outcome.latent_positions),
+        "usage": _usage(outcome.prompt_tokens, given, outcome.latent_positions),
     }
     if any(outcome.changes):
         body["safety"] = {
@@ -116,13 +118,13 @@ def _model(name: str, config: GatewayConfig) -> Json:
     }
 
 
-def _usage(prompt_tokens: int, latent_positions: int) -> Json:
+def _usage(prompt_tokens: int, given_positions: int, latent_positions: int) -> Json:
     return {
-        "input_tokens": prompt_tokens,
-        "input_tokens_details": {"image_tokens": 0, "text_tokens": prompt_tokens},
+        "input_tokens": prompt_tokens + given_positions,
+        "input_tokens_details": {"image_tokens": given_positions, "text_tokens": prompt_tokens},
         "output_tokens": latent_positions,
         "output_tokens_details": {"image_tokens": latent_positions, "text_tokens": 0},
-        "total_tokens": prompt_tokens + latent_positions,
+        "total_tokens": prompt_tokens + given_positions + latent_positions,
     }
 
 

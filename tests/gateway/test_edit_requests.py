@@ -69,6 +69,9 @@ async def test_the_official_client_edits_a_picture(client, walk, official):
     assert job.mask is None
     assert (job.guidance_scale, job.image_guidance_scale) == (3.0, 1.5)
     assert len(answer.data) == 2
+    details = answer.usage.input_tokens_details
+    assert details.image_tokens == answer.usage.output_tokens // 2 > 0
+    assert answer.usage.input_tokens == details.image_tokens + details.text_tokens
 
 
 async def test_the_official_client_paints_within_a_mask(client, walk):
