@@ -40,6 +40,7 @@ from training.loop import CHECKPOINTS, MODELS, ROOT
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS, Edit, draw_edit, draw_harmless
 from training.world.faults import FaultRates
 from training.world.renderer import render
+from training.world.vocabulary import SKIN_TONES
 
 SEEDS = 700_000
 PAIRS_SEED = 81
@@ -199,8 +200,7 @@ def on_quality(read: Sequence[tuple[Edit, Reading, Reading]]) -> dict[str, Any]:
     held: dict[str, list[bool]] = {}
     for edit, before, after in read:
         for name in sorted(edit.asked - {"0.hair_style"}):  # goes with the gender that is asked for
-            hit = after.attributes.get(name) == edit.after.value(name)
-            found.setdefault(name, []).append(hit)
+            found.setdefault(name, []).append(_there(name, edit, before, after))
         for name in KEPT:
             if name not in edit.asked:
                 same = after.attributes[name] == before.attributes[name]
@@ -212,6 +212,15 @@ def on_quality(read: Sequence[tuple[Edit, Reading, Reading]]) -> dict[str, Any]:
         "kept": share(hit for hits in held.values() for hit in hits),
         "kept_by_name": {name: share(hits) for name, hits in held.items()},
     }
+
+
+def _there(name: str, edit: Edit, before: Reading, after: Reading) -> bool:
+    """Whether the asked value is there; of a suntan, whether the skin is darker than it was."""
+    value = after.attributes.get(name)
+    if name == "0.skin":
+        tones: list[Any] = [*SKIN_TONES]
+        return value in tones and tones.index(value) > tones.index(before.attributes[name])
+    return value == edit.after.value(name)
 
 
 def ideal(judge: Judge, edits: Sequence[Edit]) -> list[tuple[Edit, Reading, Reading]]:

@@ -1,15 +1,15 @@
 """The transformation model: (input picture, instruction, output picture) to what the edit did.
 
-One residual trunk (ResNet, arXiv:1512.03385) reads both pictures and their difference at once and
-says what changed; of a person's looks it says how they are in either picture, and whether these
-agree. A few learned questions read the instruction and say what was asked for. The answer joins the
-two: a harm that came in with the edit, a body bared or a skin darkened as the words meant it, and
-whatever of the person changed though nobody asked. No wording can talk away what the pictures show.
+One residual trunk (ResNet, arXiv:1512.03385) reads either picture; what it finds in the two is
+compared, and of a person's looks it says how they are in each, and whether these agree. A few
+learned questions read the instruction and say what was asked for. The answer joins the two: a harm
+that came in with the edit, a body bared or a skin darkened as the words meant it, and whatever of
+the person changed though nobody asked. No wording can talk away what the pictures show.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +20,14 @@ from deployments.classifier.model import PromptReader
 BARED, UNDRESS, MOCK = "bared", "undress", "mock"
 LIMIT = 12.0
 """Beyond it log-odds of disagreement are of no account."""
-IDENTITY: Mapping[str, tuple[str, ...]] = {
-    "gender": ("man", "woman"),
-    "skin": ("pale", "light", "olive", "tan", "brown", "dark"),
-    "build": ("slim", "average", "heavy"),
-    "hair_colour": ("black", "brown", "blond", "red", "grey"),
-    "hair_style": ("short", "beard", "bald", "long", "bun", "curly"),
-}
+Looks: TypeAlias = Sequence[tuple[str, Sequence[str]]]
+IDENTITY: Looks = (
+    ("gender", ("man", "woman")),
+    ("skin", ("pale", "light", "olive", "tan", "brown", "dark")),
+    ("build", ("slim", "average", "heavy")),
+    ("hair_colour", ("black", "brown", "blond", "red", "grey")),
+    ("hair_style", ("short", "beard", "bald", "long", "bun", "curly")),
+)
 """What of a person must not change unasked in the miniature world, and the values it can have."""
 
 
@@ -35,8 +36,7 @@ class TransformationConfig(PretrainedConfig):
 
     Attributes:
         categories: kinds of harm, names of the first logits.
-        identity: what of a person must not change unasked, and its values; names of the logits
-            after them.
+        looks: pairs of what of a person must not change unasked, and its values.
         size: sides of the model's input pictures, in pixels.
         trunk: overrides of `ResNetConfig`.
         prompt_width, prompt_window: the text encoder's width, and tokens per window.
@@ -49,7 +49,7 @@ class TransformationConfig(PretrainedConfig):
     def __init__(
         self,
         categories: tuple[str, ...] = ("violence", "sexual", "hate", "demeaning"),
-        identity: Mapping[str, Sequence[str]] = IDENTITY,
+        looks: Looks = IDENTITY,
         size: int = 64,
         trunk: dict[str, Any] | None = None,
         prompt_width: int = 384,
@@ -59,10 +59,10 @@ class TransformationConfig(PretrainedConfig):
         **kwargs: Any,
     ) -> None:
         self.categories = tuple(categories)
-        self.identity = {name: tuple(values) for name, values in identity.items()}
+        # Pairs, since the file of a configuration has its keys sorted.
+        self.looks = tuple((name, tuple(values)) for name, values in looks)
         self.size = size
         self.trunk = {
-            "num_channels": 9,
             "layer_type": "basic",
             "embedding_size": 32,
             "hidden_sizes": [48, 96, 160],
@@ -73,6 +73,11 @@ class TransformationConfig(PretrainedConfig):
         self.width = width
         self.calibration = calibration or dict.fromkeys(self.names, (1.0, 0.0))
         super().__init__(**kwargs)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Names of the looks, and of the logits after those of harms."""
+        return tuple(name for name, _ in self.looks)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,9 +106,13 @@ class TransformationModel(PreTrainedModel):
         trunk = ResNetConfig(**config.trunk)
         self.trunk = ResNetModel(trunk)
         self.trunk.embedder.pooler = nn.Identity()  # of so few pixels it would lose the hair
-        width = 2 * trunk.hidden_sizes[-1]
-        self.seen = nn.Linear(width, len(config.seen))
-        self.looks = nn.Linear(width, 2 * sum(map(len, config.identity.values())))
+        channels = trunk.hidden_sizes[-1]
+        self.places = PromptReader(channels, config.width)  # asks of places as of words
+        width = 2 * channels + config.width
+        self.compared = nn.Sequential(
+            nn.Linear(3 * width, config.width), nn.GELU(), nn.Linear(config.width, len(config.seen))
+        )
+        self.looks = nn.Linear(width, sum(len(values) for _, values in config.looks))
         self.reader = PromptReader(config.prompt_width, config.width)
         self.said = nn.Sequential(nn.GELU(), nn.Linear(config.width, len(config.said)))
         self.post_init()
@@ -134,15 +143,22 @@ class TransformationModel(PreTrainedModel):
 
         Looks are by name of `identity`, (B, values) before and after.
         """
-        x = self.trunk(torch.cat([before, after, after - before], dim=1)).last_hidden_state
-        pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
-        sizes = [len(values) for values in self.config.identity.values()]
-        then, now = (half.split(sizes, dim=1) for half in self.looks(pooled).chunk(2, dim=1))
-        looks = dict(zip(self.config.identity, zip(then, now, strict=True), strict=True))
-        columns = dict(zip(self.config.seen, self.seen(pooled).unbind(dim=1), strict=True))
+        found = self._features(torch.cat([before, after]))
+        then, now = found.chunk(2)
+        compared = self.compared(torch.cat([then, now, now - then], dim=1))
+        sizes = [len(values) for _, values in self.config.looks]
+        parts = (half.split(sizes, dim=1) for half in self.looks(found).chunk(2))
+        looks = dict(zip(self.config.identity, zip(*parts, strict=True), strict=True))
+        columns = dict(zip(self.config.seen, compared.unbind(dim=1), strict=True))
         for name, (one, other) in looks.items():
             columns[name] = columns[name] + _disagreement(one, other)
         return torch.stack(list(columns.values()), dim=1), looks
+
+    def _features(self, pictures: Tensor) -> Tensor:
+        """(B, 3, S, S) to (B, features): mean and maximum over all places, and a few questions."""
+        x = self.trunk(pictures).last_hidden_state.flatten(2).transpose(1, 2)
+        asked = self.places(x, torch.ones(x.shape[:2], device=x.device))
+        return torch.cat([x.mean(dim=1), x.amax(dim=1), asked], dim=1)
 
     def joined(self, seen: Tensor, said: Tensor) -> Tensor:
         """Calibrated logits: harm that is seen or meant, and changes that were not asked for."""

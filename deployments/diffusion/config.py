@@ -81,21 +81,6 @@ class Steering(Document):
         return self
 
 
-class Keep(Document):
-    """How an edit leaves alone what its instruction does not concern."""
-
-    start: float = Field(
-        0.3, ge=0.0, le=1.0, description="share of the schedule from which on other places are kept"
-    )
-    threshold: float = Field(
-        0.2,
-        ge=0.0,
-        le=1.0,
-        description="what concerns a place, over what concerns the most concerned one, from which "
-        "on the edit may change it",
-    )
-
-
 class EditConfig(Document):
     """The pipeline that edits a picture by an instruction."""
 
@@ -105,7 +90,6 @@ class EditConfig(Document):
     shares: tuple[str, ...] = Field(
         (), description="components that are the text-to-image pipeline's own, such as `vae`"
     )
-    keep: Keep | None = Field(None, description="None: an edit may change all of the picture")
 
 
 class DiffusionConfig(Document):

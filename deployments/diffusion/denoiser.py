@@ -31,7 +31,6 @@ class Denoiser(Asking):
         self.branch: Text | None = None
         self.rows = 0
         self._answers: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._edit: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = call_of(self._model, args, kwargs, self._lane)
@@ -40,9 +39,7 @@ class Denoiser(Asking):
         # batch put the negative prompt before it, those with two calls ask for the prompt first.
         # Only InstructPix2Pix begins its batch of three with it.
         if self.branch is None or self._answers is not None:
-            output = self._ask(call)
-            self._note(call, output)
-            return output
+            return self._ask(call)
         self.rows += 1
         place = 0 if self._prompt_first else call.rows - 1
         branch = with_text(one_row(call, place), self.branch)
@@ -51,24 +48,7 @@ class Denoiser(Asking):
         else:
             output, other = self._ask(call), self._ask(branch)
         self._answers = _tensor(output)[place : place + 1], _tensor(other)
-        self._note(call, output)
         return output
-
-    def _note(self, call: Call, output: Any) -> None:
-        if self._prompt_first:
-            answers = _tensor(output)
-            self._edit = answers, call.args[0][:1, answers.shape[1] :]
-
-    def edit(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """What this step answered in an edit.
-
-        Returns:
-            (3, C, H, W), the answers to instruction and picture, the picture alone, neither; and
-            (1, C, H, W), the picture's latent as it was encoded. Both in the denoiser's dtype.
-        """
-        if self._edit is None:
-            raise StageFailed("diffusion", "this pipeline gives its denoiser no picture")
-        return self._edit
 
     def answers(self) -> tuple[torch.Tensor, torch.Tensor]:
         """What this step answered to the prompt, and to the branch's text.

@@ -105,8 +105,7 @@ def load_samplers(config: DiffusionConfig) -> Samplers:
         from deployments.diffusion.head import load_head  # only replicas that steer by it need it
 
         head = load_head(resolve(config.steering.head.model)).to(config.device)
-    keep = config.edit.keep if config.edit else None
-    return Samplers(pipeline, edit, config.steering, head, config.true_cfg_scale, keep)
+    return Samplers(pipeline, edit, config.steering, head, config.true_cfg_scale)
 
 
 def load_pipeline(config: DiffusionConfig, **parts: Any) -> Pipeline:

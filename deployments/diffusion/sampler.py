@@ -21,12 +21,11 @@ from PIL import Image
 
 from deployments import pictures
 from deployments.contracts import Generation, GenerationRequest, Picture, Watch
-from deployments.diffusion.config import Keep, Steering
+from deployments.diffusion.config import Steering
 from deployments.diffusion.denoiser import Denoiser, denoiser_name
 from deployments.diffusion.engine.calls import Ask, AskingDecoder, Call
 from deployments.diffusion.engine.schedule import Order
 from deployments.diffusion.history import forget_history
-from deployments.diffusion.keeping import Keeping
 from deployments.diffusion.prediction import Scheduler, affine, check_steerable
 from deployments.diffusion.steering import (
     ConceptSteerer,
@@ -87,7 +86,6 @@ class Sampler:
         head: the noise-aware head; needed exactly when `steering.head` is set.
         true_cfg_scale: weight against a negative prompt for pipelines with distilled guidance.
         text: reads prompts for this pipeline; None makes one of it.
-        keep: how its edits leave alone what they do not concern; None: they need not.
 
     Raises:
         ConfigurationError: steering is configured and the pipeline or its scheduler cannot have it.
@@ -100,7 +98,6 @@ class Sampler:
         head: Head | None = None,
         true_cfg_scale: float = 4.0,
         text: TextReader | None = None,
-        keep: Keep | None = None,
     ) -> None:
         self.text = text or TextReader(pipeline)
         self.pipeline = pipeline
@@ -108,12 +105,9 @@ class Sampler:
         self._steering = steering
         self._head = head
         self._true_cfg_scale = true_cfg_scale
-        self._keep = keep
         self._accepted = inspect.signature(pipeline.__call__).parameters
         if steering is not None:
             self._check_steering(steering)
-        elif keep is not None:
-            check_steerable(self._scheduler)
 
     @property
     def own_side(self) -> int:
@@ -170,13 +164,7 @@ class Sampler:
         negatives = self.text.windows(request.negative_prompt, "negative_prompt")
         text, arguments = self._text_arguments(request, prompts, negatives)
         pipeline, denoiser = self._own_pipeline(request, ask)
-        step = _Step(
-            denoiser,
-            ask,
-            *self._steering_of(request, text, denoiser),
-            observe,
-            self._keeping(request),
-        )
+        step = _Step(denoiser, ask, *self._steering_of(request, text, denoiser), observe)
         pipeline.scheduler.step = step.wrapped(pipeline.scheduler)
         images = pipeline(
             **arguments,
@@ -236,12 +224,6 @@ class Sampler:
                 "strength": 1.0,  # what is within the mask is drawn from noise alone
             }
         return {name: value for name, value in arguments.items() if name in self._accepted}
-
-    def _keeping(self, request: GenerationRequest) -> Keeping | None:
-        """What keeps the rest of a guided edit as it was."""
-        if self._keep is None or not (self._guided_by_picture and self._guided(request)):
-            return None
-        return Keeping(self._keep, self.pipeline.vae.config.scaling_factor)
 
     def _guided(self, request: GenerationRequest) -> bool:
         """Whether each step reads the negative prompt too."""
@@ -360,7 +342,6 @@ class _Step:
         turn: the steering for what the watcher flags.
         turning: the steering, where it is on from the first step.
         observe: shown every step, after steering.
-        keeping: keeps the rest of an edit as it was; steering comes after it.
     """
 
     def __init__(
@@ -371,7 +352,6 @@ class _Step:
         turn: Turn | None,
         turning: Turning | None,
         observe: Observe | None,
-        keeping: Keeping | None,
     ) -> None:
         self.turning = turning
         self.turned_for: str | None = None
@@ -379,7 +359,6 @@ class _Step:
         self.latent_positions = 0
         self._denoiser, self._ask = denoiser, ask
         self._watcher, self._turn, self._observe = watcher, turn, observe
-        self._keeping = keeping
         if turning is not None:
             turning.prepare(0.0)
 
@@ -398,7 +377,7 @@ class _Step:
             if self._denoiser is None:
                 self._ask(_pause())  # no call of this pipeline is ours: others have a turn here
             self.latent_positions = _positions(sample)
-            if self.turning or self._watcher or self._observe or self._keeping:
+            if self.turning or self._watcher or self._observe:
                 moment = Moment(
                     output=model_output,
                     sample=sample,
@@ -406,9 +385,6 @@ class _Step:
                     affine=affine(scheduler, timestep),
                     progress=self.calls / len(scheduler.timesteps),
                 )
-                if self._keeping and self._denoiser:
-                    kept = self._keeping.kept(moment, *self._denoiser.edit())
-                    moment = replace(moment, output=kept)
                 model_output = self._turned(moment, scheduler)
                 if self._observe:
                     self._observe(replace(moment, output=model_output))

@@ -10,7 +10,7 @@ import logging
 from diffusers import AutoPipelineForInpainting, StableDiffusionPipeline
 
 from deployments.contracts import GenerationRequest, Watch
-from deployments.diffusion.config import Keep, Steering
+from deployments.diffusion.config import Steering
 from deployments.diffusion.sampler import Sampler
 from deployments.diffusion.steering import Head
 from deployments.diffusion.text import Pipeline, TextReader
@@ -25,7 +25,6 @@ class Samplers:
     Args:
         text_to_image: the pipeline that draws from text alone; inpainting is made of it.
         edit: the pipeline that edits by instruction, or None.
-        keep: how its edits leave other places alone, or None.
         steering, head, true_cfg_scale: as for `Sampler`, of all of them.
 
     Raises:
@@ -39,13 +38,10 @@ class Samplers:
         steering: Steering | None = None,
         head: Head | None = None,
         true_cfg_scale: float = 4.0,
-        keep: Keep | None = None,
     ) -> None:
         own = (steering, head, true_cfg_scale)
         self.text_to_image = Sampler(text_to_image, *own)
-        self._edit = None
-        if edit is not None:
-            self._edit = Sampler(edit, *own, text=_reader(edit), keep=keep)
+        self._edit = Sampler(edit, *own, text=_reader(edit)) if edit is not None else None
         inpaint = _inpainting(text_to_image)
         self._inpaint = Sampler(inpaint, *own, text=self.text_to_image.text) if inpaint else None
 

@@ -5,18 +5,11 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from PIL import Image
 
 from deployments import pictures
 from deployments.contracts import GenerationRequest, Picture
-from deployments.diffusion.config import (
-    ConceptSteering,
-    DiffusionConfig,
-    HeadSteering,
-    Keep,
-    Steering,
-)
+from deployments.diffusion.config import ConceptSteering, DiffusionConfig, HeadSteering, Steering
 from deployments.diffusion.engine.calls import Call
 from deployments.diffusion.loading import start_engine
 from deployments.diffusion.samplers import Samplers
@@ -130,52 +123,6 @@ async def test_edits_and_pictures_from_text_are_drawn_side_by_side_as_alone(samp
     finally:
         engine.close()
     assert furthest(drawn, twins) <= TOLERANCE
-
-
-# What the instruction does not concern
-
-
-def divide(unet: torch.nn.Module) -> None:
-    """Has a tiny U-Net heed the instruction in the left half of the picture alone."""
-    whole = unet.forward
-
-    def forward(*args, return_dict=True, **kwargs):
-        (answer,) = whole(*args, return_dict=False, **kwargs)
-        half = answer.shape[3] // 2
-        answer = answer.clone()
-        answer[0, :, :, half:] = answer[1, :, :, half:]
-        return UNet2DConditionOutput(answer) if return_dict else (answer,)
-
-    unet.forward = forward
-
-
-def edited(keep: Keep | None, **changes) -> tuple[np.ndarray, np.ndarray]:
-    """Latents of an edit by the divided U-Net, (C, H, W), as drawn and as given."""
-    pipeline = tiny.instruct_pix2pix()
-    divide(pipeline.unet)
-    sampler = Samplers(tiny.stable_diffusion(), pipeline, keep=keep).of(edit())
-    last: list[torch.Tensor] = []
-
-    def ask(call: Call):
-        if call.args and isinstance(call.args[0], torch.Tensor) and not call.step:
-            last.append(call.args[0])
-        return call.run()
-
-    sampler.draw(edit(**changes), ask)
-    scale = pipeline.vae.config.scaling_factor
-    image = pipeline.image_processor.preprocess(Image.fromarray(pictures.to_array(noise())))
-    given = pipeline.vae.encode(image).latent_dist.mode() * scale
-    return (last[-1] * scale)[0].numpy(), given[0].detach().numpy()
-
-
-def test_places_that_the_instruction_does_not_concern_are_kept():
-    drawn, given = edited(Keep(start=0.25, threshold=0.0), steps=20)
-    free, _ = edited(None, steps=20)
-    far = drawn.shape[2] // 2 + 1  # beyond the neighbours of what is concerned
-    assert np.abs(drawn[:, :, far:] - given[:, :, far:]).max() < 1e-3
-    assert np.abs(free[:, :, far:] - given[:, :, far:]).max() > 0.1
-    near = far - 2
-    assert np.abs(drawn[:, :, :near] - given[:, :, :near]).max() > 0.1
 
 
 # Within a mask

@@ -1,4 +1,4 @@
-"""Trains the transformation model: `python -m training.classifiers.transformation --minutes 26`.
+"""Trains the transformation model: `python -m training.classifiers.transformation --minutes 20`.
 
 Sight and words are trained each on their own truth, as the model keeps them apart: what the two
 pictures show to have changed, and what the instruction asks for. Outputs come as they are rendered
@@ -20,6 +20,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from deployments.classifier.canaries import FOLDER, Canary, save_canaries
+from deployments.classifier.model import PictureHarmModel
 from deployments.classifier.transformation import TransformationConfig, TransformationModel
 from deployments.embedded.folders import made_once
 from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
@@ -36,6 +37,8 @@ THROUGH, NOISE = 0.6, 0.25
 COLUMNS = TransformationConfig()
 HIDDEN, LOOKS = -1, 0.05
 """A look that cannot be seen, and the weight of each look's cross-entropy."""
+FORGOTTEN = 0.15
+"""Share of the instruction's tokens that are not read, in training."""
 CLEAR = 2.0
 """Least logit on the right side, of a case that is clear."""
 
@@ -88,7 +91,7 @@ def looks_truth(known: Known) -> list[list[int]]:
             else values.index(getattr(person, name))
             for person in people
         ]
-        for name, values in COLUMNS.identity.items()
+        for name, values in COLUMNS.looks
     ]
 
 
@@ -140,6 +143,7 @@ def decoded(drawn: KnownPairs, vae: AutoencoderKL, seed: int) -> NDArray[np.uint
 def loss(model: TransformationModel, batch: Batch, prompts: PromptStates) -> Tensor:
     """Cross-entropy of what is seen, of what is said and, at a lower weight, of the looks."""
     states, mask = prompts[batch.rows]
+    mask = forgotten(mask)
     with torch.autocast("cpu", torch.bfloat16):
         before, after = (
             part.contiguous(memory_format=torch.channels_last)
@@ -155,6 +159,14 @@ def loss(model: TransformationModel, batch: Batch, prompts: PromptStates) -> Ten
                 logits_of.float(), truth, ignore_index=HIDDEN
             )
     return whole
+
+
+def forgotten(mask: Tensor) -> Tensor:
+    """The mask with some tokens left out, other ones each time, so that no wording is learned by
+    heart."""
+    kept = torch.rand(mask.shape) >= FORGOTTEN
+    kept[:, 0] = True  # something must be left
+    return mask * kept
 
 
 def _cross_entropy(logits: Tensor, truths: Tensor) -> Tensor:
@@ -232,9 +244,19 @@ def canaries(
     save_canaries(folder, chosen, images)
 
 
+def begun(config: TransformationConfig) -> TransformationModel:
+    """A new model, whose trunk begins as the classifier's as far as their layers are alike."""
+    model = TransformationModel(config)
+    known = PictureHarmModel.from_pretrained(MODELS / "classifier").trunk.state_dict()
+    own = model.trunk.state_dict()
+    alike = {n: v for n, v in known.items() if n in own and own[n].shape == v.shape}
+    model.trunk.load_state_dict(own | alike)
+    return model
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the transformation model.")
-    parser.add_argument("--minutes", type=float, default=26.0, help="CPU time in all")
+    parser.add_argument("--minutes", type=float, default=20.0, help="CPU time in all")
     parser.add_argument("--seed", type=int, default=51)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--count", type=int, default=40_000, help="drawn pairs")
@@ -247,7 +269,7 @@ def main() -> None:
     drawn, vae = known_pairs(CHECKPOINTS, args.seed, args.count), autoencoder()
     torch.manual_seed(args.seed)
     config = TransformationConfig()
-    model = TransformationModel(config).to(memory_format=torch.channels_last)
+    model = begun(config).to(memory_format=torch.channels_last)
     fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
     prompts = _prompts(drawn, config.prompt_window)
     batches = Batches(drawn, decoded(drawn, vae, args.seed), args.seed)
