@@ -140,7 +140,7 @@ def test_a_threshold_for_an_unknown_kind_is_a_configuration_error():
 def test_a_score_that_is_no_number_is_no_answer():
     subject = classifier()
     with torch.no_grad():
-        subject._transformations._model.seen.bias[0] = math.nan
+        subject._transformations._model.compared[-1].bias[0] = math.nan
     with pytest.raises(UnparsableAnswer):
         subject.judge(edit())
 

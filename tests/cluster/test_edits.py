@@ -52,7 +52,7 @@ def edit(client, prompt: str, **fields):
 
 
 def test_an_edit_changes_what_was_asked_for(client):
-    answer = edit(client, "make their clothes red", n=2, extra_body={"seed": 3})
+    answer = edit(client, "dress them in red", n=2, extra_body={"seed": 3})
     check_official(ImagesResponse, answer.model_dump(exclude_unset=True))
     for after in (pixels(item.b64_json).astype(int) for item in answer.data):
         differ = np.abs(after - BEFORE).max(axis=2) > 64
