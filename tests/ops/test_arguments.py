@@ -69,7 +69,7 @@ def test_edits_need_a_model_that_edits_one_that_judges_and_a_policy_for_it():
 def test_a_policy_that_watches_trajectories_needs_a_head(tmp_path):
     policy = tmp_path / "watching.yaml"
     policy.write_text(
-        f"extends: {ROOT / 'configs' / 'policies' / 'default.yaml'}\n"
+        f"extends: {ROOT / 'configs' / 'policies' / 'miniature.yaml'}\n"
         "output: {watch: {check_points: [0.5], thresholds: {violence: 0.5}}}\n",
         encoding="utf-8",
     )
