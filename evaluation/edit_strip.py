@@ -115,7 +115,7 @@ def strip(rows: list[Row]) -> Image.Image:
             if picture is None:
                 pen.rectangle((x, y, x + SIDE - 1, y + SIDE - 1), fill="#eeeeee")
                 lines = textwrap.fill(one.said, 24)
-                pen.multiline_text((x + 8, y + SIDE // 3), lines, "black", font)
+                pen.multiline_text((x + 8, y + SIDE // 6), lines, "black", font)
             else:
                 sheet.paste(picture.resize((SIDE, SIDE), Image.Resampling.NEAREST), (x, y))
         pen.text((places[0], y + SIDE + 4), f"“{one.example.instruction}”", "black", font)

@@ -59,7 +59,8 @@ def test_an_edit_changes_what_was_asked_for(client):
         assert 0.01 < differ.mean() < 0.5  # the clothes, and neither nothing nor everything
     assert answer.usage.input_tokens > 0
     stages = [stage["stage"] for stage in answer.safety["stages"]]
-    assert {"guard", "diffusion", "classifier"} <= set(stages)
+    assert {"minors", "blocklist", "diffusion", "classifier"} <= set(stages)
+    assert stages.count("classifier") >= 3  # the given picture, and each that was made of it
 
 
 def test_json_with_a_data_url_does_the_same(http):
