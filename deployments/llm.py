@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,6 +74,8 @@ class LanguageModel:
         self.folder = resolve(config.model)
         self.max_tokens = config.max_model_len
         self._lifeline = Lifeline()
+        # It serves all of this process's children, so it must not end with this engine's.
+        resource_tracker.ensure_running()
         try:
             with self._lifeline.marking():
                 self._engine: Any = _start(self.folder, config)
