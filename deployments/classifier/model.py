@@ -73,7 +73,7 @@ class PictureHarmModel(PreTrainedModel):
         self.visual = nn.Linear(features, len(config.categories))
         self.shown = nn.Linear(features, config.width)
         self.given = nn.Linear(features, config.width)
-        self.reader = PromptReader(config.prompt_width, config.width)
+        self.reader = QuestionReader(config.prompt_width, config.width)
         self.relation = nn.Sequential(
             nn.Linear(4 * config.width, config.width), nn.GELU(), nn.Linear(config.width, 1)
         )
@@ -126,20 +126,20 @@ class PictureHarmModel(PreTrainedModel):
         return torch.stack(columns, dim=1) * scale + shift
 
 
-class PromptReader(nn.Module):
-    """A few learned questions, answered by attention over the prompt's tokens."""
+class QuestionReader(nn.Module):
+    """A few learned questions, answered by attention over the tokens of a text or other places."""
 
     QUESTIONS = 4
 
-    def __init__(self, prompt_width: int, width: int) -> None:
+    def __init__(self, read: int, width: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(prompt_width)
-        self.keys = nn.Linear(prompt_width, self.QUESTIONS)
-        self.values = nn.Linear(prompt_width, width)
+        self.norm = nn.LayerNorm(read)
+        self.keys = nn.Linear(read, self.QUESTIONS)
+        self.values = nn.Linear(read, width)
         self.answer = nn.Sequential(nn.GELU(), nn.Linear(self.QUESTIONS * width, width))
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """(B, L, prompt_width) states and (B, L) mask to (B, width)."""
+        """(B, L, read) states and (B, L) mask to (B, width)."""
         states = self.norm(states)
         scores = self.keys(states).masked_fill(mask[:, :, None] == 0, float("-inf"))
         answers = scores.softmax(dim=1).transpose(1, 2) @ self.values(states)

@@ -152,47 +152,35 @@ async def test_body_that_dawdles_is_given_up(walk, config, audit, readiness):
     assert walk.jobs == []
 
 
-async def test_request_beyond_the_limit_is_told_to_come_back(walk, config, audit, readiness):
-    waiting, go_on = asyncio.Event(), asyncio.Event()
-    draw = walk.generate
+class Slow:
+    """A walk that draws nothing before `go_on` is set, and an application of it."""
 
-    async def slow(job, trace, admitted):
-        waiting.set()
-        await go_on.wait()
-        return await draw(job, trace)
+    def __init__(self, walk, config, audit, readiness) -> None:
+        self.waiting, self.go_on = asyncio.Event(), asyncio.Event()
+        draw = walk.generate
 
-    walk.generate = slow
-    app = create_app(walk, config.model_copy(update={"max_requests": 1}), audit, readiness)
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://safelight") as http:
-        first = asyncio.create_task(http.post(URL, json={"prompt": "a dog"}))
-        await waiting.wait()
-        second = await http.post(URL, json={"prompt": "a cat"})
-        go_on.set()
-        assert (await first).status_code == 200
-        assert (await http.post(URL, json={"prompt": "a cat"})).status_code == 200
-    assert (second.status_code, second.json()["error"]["code"]) == (429, "overloaded")
-    assert second.headers["retry-after"] == "2"
+        async def slow(job, trace, admitted):
+            self.waiting.set()
+            await self.go_on.wait()
+            return await draw(job, trace)
+
+        walk.generate = slow
+        transport = httpx.ASGITransport(create_app(walk, config, audit, readiness))
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://safelight")
 
 
-async def test_bodies_that_are_held_have_a_bound_in_common(walk, config, audit, readiness):
-    waiting, go_on = asyncio.Event(), asyncio.Event()
-    draw = walk.generate
-
-    async def slow(job, trace, admitted):
-        waiting.set()
-        await go_on.wait()
-        return await draw(job, trace)
-
-    walk.generate = slow
-    app = create_app(walk, config.model_copy(update={"max_held_bytes": 1500}), audit, readiness)
-    transport = httpx.ASGITransport(app)
+@pytest.mark.parametrize("limit", [{"max_requests": 1}, {"max_held_bytes": 1500}])
+async def test_what_is_beyond_a_limit_in_common_is_told_to_come_back(
+    walk, config, audit, readiness, limit
+):
+    slow = Slow(walk, config.model_copy(update=limit), audit, readiness)
     body = b'{"prompt": "a dog"}'.ljust(1000)
-    async with httpx.AsyncClient(transport=transport, base_url="http://safelight") as http:
+    async with slow.http as http:
         first = asyncio.create_task(http.post(URL, content=body))
-        await waiting.wait()
+        await slow.waiting.wait()
         second = await http.post(URL, content=body)
-        go_on.set()
+        slow.go_on.set()
         assert (await first).status_code == 200
         assert (await http.post(URL, content=body)).status_code == 200  # all is given back
     assert (second.status_code, second.json()["error"]["code"]) == (429, "overloaded")
+    assert second.headers["retry-after"] == "2"
