@@ -13,6 +13,7 @@ from tqdm import tqdm
 from training.loop import Schedule, load_checkpoint, save_checkpoint
 
 Model = TypeVar("Model", bound=nn.Module)
+CPU = torch.device("cpu")
 BETAS = (0.9, 0.99)
 EMA_DECAY = 0.998
 SAVE_EVERY = 120.0
@@ -21,16 +22,25 @@ _PARTS = ("model", "average", "optimizer")
 
 
 class Fit(Generic[Model]):
-    """A model in training: weights, their average, the optimizer, step and CPU time per thread.
+    """A model in training: weights, their average, the optimizer, step and time (`_spent`).
 
     Args:
         model: changed in place.
         path: of the checkpoint.
         resume: goes on from it, if there is one.
+        device: where the model is trained.
     """
 
-    def __init__(self, model: Model, path: Path, weight_decay: float, resume: bool) -> None:
-        self.model, self.path = model, path
+    def __init__(
+        self,
+        model: Model,
+        path: Path,
+        weight_decay: float,
+        resume: bool,
+        device: torch.device = CPU,
+    ) -> None:
+        self.model, self.path, self.device = model, path, device
+        nn.Module.to(model, device)
         self.average = AveragedModel(
             model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
         )
@@ -52,30 +62,31 @@ class Fit(Generic[Model]):
     ) -> float:
         """Trains on `loss(step)` until the budget is spent; the smoothed loss at its end.
 
-        `saved` is called after every checkpoint. Time is CPU time per thread: a busy machine makes
-        a training longer, not worse.
+        `saved` is called after every checkpoint.
         """
-        offset, began, last, smoothed = self.elapsed, _cpu_time(), time.monotonic(), 0.0
+        offset, began, last = self.elapsed, _spent(self.device), time.monotonic()
+        smoothed = torch.zeros((), device=self.device)
         first = self.step
         self.model.train()
         with tqdm(total=int(schedule.budget), initial=int(offset), unit="s", mininterval=5) as bar:
             while self.elapsed < schedule.budget:
                 value = loss(self.step)
                 self._update(value, schedule.at(self.elapsed))
-                self.elapsed = offset + _cpu_time() - began
-                smoothed += (value.item() - smoothed) * max(0.01, 1 / (self.step - first))
-                bar.update(int(self.elapsed) - bar.n)
-                bar.set_postfix(step=self.step, loss=f"{smoothed:.4f}", refresh=False)
+                self.elapsed = offset + _spent(self.device) - began
+                smoothed += (value.detach() - smoothed) * max(0.01, 1 / (self.step - first))
+                if int(self.elapsed) > bar.n:  # reading the loss waits for the device
+                    bar.set_postfix(step=self.step, loss=f"{smoothed.item():.4f}", refresh=False)
+                    bar.update(int(self.elapsed) - bar.n)
                 if time.monotonic() - last > SAVE_EVERY:
                     last = time.monotonic()
                     self.save()
                     saved()
         self.save()
         saved()
-        return smoothed
+        return smoothed.item()
 
     def averaged(self, fresh: Model) -> Model:
-        """`fresh` with the averaged weights, in evaluation mode."""
+        """`fresh` with the averaged weights, on the CPU, in evaluation mode."""
         fresh.load_state_dict(self.average.module.state_dict())
         return fresh.eval()
 
@@ -94,6 +105,9 @@ class Fit(Generic[Model]):
         self.step += 1
 
 
-def _cpu_time() -> float:
-    """Seconds that each thread has worked; nothing else in a training uses a core for long."""
-    return time.process_time() / torch.get_num_threads()
+def _spent(device: torch.device) -> float:
+    """Seconds: on a CPU those that each thread has worked, so that a busy machine makes a training
+    longer, not worse (nothing else in a training uses a core for long); by the clock elsewhere."""
+    if device.type == "cpu":
+        return time.process_time() / torch.get_num_threads()
+    return time.monotonic()

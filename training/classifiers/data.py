@@ -171,13 +171,13 @@ def as_input(pixels: NDArray[np.uint8]) -> Tensor:
 def as_pixels(images: Tensor) -> NDArray[np.uint8]:
     """(n, 3, H, W) in [-1, 1] to (n, H, W, 3) uint8."""
     scaled = ((images.float().clamp(-1, 1) + 1) * 127.5).round()
-    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def autoencoder() -> AutoencoderKL:
+def autoencoder(device: str = "cpu") -> AutoencoderKL:
     """The shipped autoencoder in float32, laid out for speed on the CPU."""
     vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32).eval()
-    return vae.to(memory_format=torch.channels_last)
+    return vae.to(device=device, memory_format=torch.channels_last)
 
 
 def beside(drawn: Examples, what: str, *models: str) -> Path:
@@ -263,11 +263,11 @@ def degraded(
         mirrored: share of pictures that are.
         tinted: standard deviation of a picture's tint, per channel.
     """
-    count = len(pictures)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    count, device = len(pictures), pictures.device
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
 
     def rand() -> Tensor:
-        return torch.rand(count, 1, 1, 1, generator=generator)
+        return torch.rand(count, 1, 1, 1, generator=generator, device=device)
 
     pictures = torch.where(rand() < mirrored, pictures.flip(3), pictures)
     shift = tuple(int(s) for s in rng.integers(-3, 4, size=2))
@@ -275,20 +275,23 @@ def degraded(
     pictures = moved[:, :, 3 + shift[0] : 67 + shift[0], 3 + shift[1] : 67 + shift[1]]
     soft = functional.avg_pool2d(functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
     pictures = torch.lerp(pictures, soft, rand() * (rand() < 0.4))
-    tint = tinted * torch.randn(count, 3, 1, 1, generator=generator) * (rand() < 0.5)
+    tint = tinted * torch.randn(count, 3, 1, 1, generator=generator, device=device)
+    tint = tint * (rand() < 0.5)
     contrast = 1 + 0.4 * (rand() - 0.5)
     noise = 0.12 * rand() * (rand() < 0.5)
-    pictures = pictures * contrast + tint
-    return (pictures + noise * torch.randn(pictures.shape, generator=generator)).clamp(-1, 1)
+    grain = noise * torch.randn(pictures.shape, generator=generator, device=device)
+    return (pictures * contrast + tint + grain).clamp(-1, 1)
 
 
 class PromptStates:
     """The token states of texts, kept in a folder, encoded when first asked for."""
 
-    def __init__(self, texts: Sequence[str], folder: Path, window: int) -> None:
+    def __init__(
+        self, texts: Sequence[str], folder: Path, window: int, device: str = "cpu"
+    ) -> None:
         from training.diffusion.data import Encoded
 
-        self._encoder = PromptEncoder(window)
+        self._encoder, self._device = PromptEncoder(window, device), device
         self._texts = texts
         self._rows = Encoded(folder, len(self._texts), (window, 384), self._encode)
         self._window = window
@@ -297,14 +300,14 @@ class PromptStates:
         return [self._encoder.windows(self._texts[row])[0] for row in rows]
 
     def _encode(self, rows: NDArray[np.int64]) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(torch.device(self._device).type, torch.bfloat16):
             states, mask = self._encoder.states(self._windows(rows))
         states = states.float() * mask[:, :, None]
         return functional.pad(states, (0, 0, 0, self._window - states.shape[1]))
 
     def __getitem__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """States (n, L, 384) float32 and mask (n, L), L the longest of them."""
-        states = self._rows[rows]
+        """States (n, L, 384) float32 and mask (n, L), L the longest of them, on the device."""
+        states = self._rows[rows].to(self._device)
         mask = (states != 0).any(dim=2)
         longest = int(mask.sum(dim=1).max())
         return states[:, :longest], mask[:, :longest].long()

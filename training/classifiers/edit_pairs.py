@@ -4,10 +4,11 @@ Edits of the world, twins that differ in one picture or in the words alone, and 
 somebody is another person in some attribute, as a real edit model leaves them.
 """
 
+import multiprocessing
 import pickle
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,18 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from deployments.embedded.folders import made_once
-from training.world.captions import Split
+from training.world.captions import Split, write_caption
 from training.world.edits import IDENTITY, Edit, another, draw_context, draw_edit
 from training.world.faults import FaultRates
 from training.world.renderer import render
+from training.world.scene import Scene
 from training.world.vocabulary import HARMS
+from training.world.wish import PersonWish, Wish
 
 SIZE = 64
+CHUNK = 500
+"""Pairs drawn from one random stream; any number of workers draws the same set."""
+_UNSEEN = ("occupation", "trait", "group")
 CONTEXT, DRIFTED = 0.35, 0.25
 """Shares of twins, and of other edits in which the person drifts."""
 
@@ -57,32 +63,51 @@ class KnownPairs:
     after: NDArray[np.uint8]
 
 
-def known_pairs(cache: Path, seed: int, count: int, split: Split = "train") -> KnownPairs:
+def known_pairs(
+    cache: Path, seed: int, count: int, split: Split = "train", workers: int = 1
+) -> KnownPairs:
     """The first `count` edits of a seed and split; drawn once."""
     folder = cache / f"known-edits-{split}-{seed}-{count}"
-    made_once(folder, lambda target: _draw_all(target, seed, count, split))
+    made_once(folder, lambda target: _draw_all(target, seed, count, split, workers))
     known = pickle.loads((folder / "edits.pickle").read_bytes())
     before, after = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("before", "after"))
     return KnownPairs(folder, known, before, after)
 
 
-def _draw_all(target: Path, seed: int, count: int, split: Split) -> None:
-    rng = random.Random(f"known-edits-{seed}-{split}")
+def _draw_all(target: Path, seed: int, count: int, split: Split, workers: int) -> None:
     shape = (count, SIZE, SIZE, 3)
-    before, after = (
+    arrays = [
         np.lib.format.open_memmap(target / f"{name}.npy", "w+", np.uint8, shape)
         for name in ("before", "after")
-    )
+    ]
     known: list[Known] = []
-    with tqdm(total=count, desc="drawing") as bar:
-        while len(known) < count:
-            for edit in _some(rng, split)[: count - len(known)]:
-                before[len(known)], after[len(known)] = render(edit.before), render(edit.after)
-                known.append(Known(edit, _visible(edit, after[len(known)])))
-                bar.update()
-    before.flush()
-    after.flush()
+    jobs = [(seed, start, min(CHUNK, count - start), split) for start in range(0, count, CHUNK)]
+    with multiprocessing.Pool(workers) as pool, tqdm(total=count, desc="drawing") as bar:
+        for drawn, *pictures in pool.imap(_draw_chunk, jobs):
+            for array, part in zip(arrays, pictures, strict=True):
+                array[len(known) : len(known) + len(drawn)] = part
+            known += drawn
+            bar.update(len(drawn))
+    for array in arrays:
+        array.flush()
     (target / "edits.pickle").write_bytes(pickle.dumps(known))
+
+
+def _draw_chunk(
+    job: tuple[int, int, int, Split],
+) -> tuple[list[Known], NDArray[np.uint8], NDArray[np.uint8]]:
+    seed, start, count, split = job
+    rng = random.Random(f"known-edits-{seed}-{split}-{start}")
+    edits: list[Edit] = []
+    while len(edits) < count:
+        edits += _some(rng, split)
+    edits = edits[:count]
+    before, after = (
+        np.stack([render(scene) for scene in scenes])
+        for scenes in ([edit.before for edit in edits], [edit.after for edit in edits])
+    )
+    known = [Known(e, _visible(e, shown)) for e, shown in zip(edits, after, strict=True)]
+    return known, before, after
 
 
 def _some(rng: random.Random, split: Split) -> tuple[Edit, ...]:
@@ -113,3 +138,13 @@ def _visible(edit: Edit, after: NDArray[np.uint8]) -> frozenset[str]:
         if (render(replace(edit.after, people=(kept,))) != after).any():
             found.add(name)
     return frozenset(found)
+
+
+def described(scene: Scene, rng: random.Random) -> str:
+    """A caption that says all that is to be seen in a scene of one person."""
+    (person,) = scene.people
+    marks = {"poster" if mark.harm == "sexual" else mark.harm for mark in scene.marks}
+    harm = "sexual" if person.clothing is None else min(marks, default=None)
+    names = [field.name for field in fields(PersonWish) if field.name not in _UNSEEN]
+    wish = PersonWish(**{name: getattr(person, name) for name in names})
+    return write_caption(Wish((wish,), scene.place, scene.animal, harm=harm), rng).text

@@ -4,17 +4,18 @@ A rendered picture's latent is noised for part of the schedule and denoised agai
 under guidance: what comes out has the denoiser's hand, and what the rendered picture shows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
 from deployments.embedded.folders import made_once
-from training.classifiers.data import SIZE, Examples, as_input, as_pixels, beside
+from training.classifiers.data import Examples, as_input, as_pixels, beside
 from training.diffusion.text import TextEncoder
 from training.loop import MODELS
 
@@ -26,20 +27,20 @@ BATCH = 64
 class Guided:
     """The shipped U-Net under classifier-free guidance, as the pipeline samples with it."""
 
-    def __init__(self) -> None:
-        self.unet = UNet2DConditionModel.from_pretrained(
-            MODELS / "unet", torch_dtype=torch.float32
-        ).eval()
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        unet = UNet2DConditionModel.from_pretrained(MODELS / "unet", torch_dtype=torch.float32)
+        self.unet = unet.eval().to(self.device)
         self.scheduler = DDIMScheduler.from_pretrained(MODELS / "scheduler")
         self.scheduler.set_timesteps(STEPS)
-        self.text = TextEncoder()
+        self.text = TextEncoder(device)
         self.empty = self.text([""])
 
     @torch.inference_mode()
     def output(self, noisy: Tensor, timestep: Tensor, states: Tensor) -> Tensor:
         """Guided v for latents (b, 4, 16, 16), text states (b, 64, 384) and a scalar timestep."""
         both = torch.cat([self.empty.expand(len(states), -1, -1), states])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             v = self.unet(torch.cat([noisy, noisy]), timestep, both).sample.float()
         away, towards = v.chunk(2)
         return away + GUIDANCE * (towards - away)
@@ -60,7 +61,7 @@ class Guided:
             the timestep, the predicted clean latent there, and the latent after the step.
         """
         times = self.scheduler.timesteps[first:]
-        noise = torch.randn(latents.shape, generator=generator)
+        noise = torch.randn(latents.shape, generator=generator).to(latents.device)
         if paired:
             noise = noise[: len(noise) // 2].repeat(2, 1, 1, 1)
         noisy = self.scheduler.add_noise(latents, noise, times[:1].expand(len(latents)))
@@ -71,27 +72,47 @@ class Guided:
 
 
 def generated(drawn: Examples, count: int, vae: AutoencoderKL, seed: int) -> Path:
-    """The first `count` pictures, each re-made by the U-Net from 15 to 35 % of the schedule.
+    """The first `count` pictures, each re-made by the U-Net.
 
     Returns:
         the file of pixels, (count, 64, 64, 3) uint8.
     """
+    captions = [example.caption.text for example in drawn.all[:count]]
+    folder = beside(drawn, f"generated-{count}", "vae", "unet")
+    return remade(drawn.pixels[:count], captions, vae, seed, folder)
+
+
+def remade(
+    pixels: NDArray[np.uint8],
+    captions: Sequence[str],
+    vae: AutoencoderKL,
+    seed: int,
+    folder: Path,
+) -> Path:
+    """Pictures (n, 64, 64, 3), each re-made by the U-Net from 15 to 35 % of the schedule, where
+    the autoencoder is.
+
+    Returns:
+        the file in `folder`, made once.
+    """
 
     def make(target: Path) -> None:
-        guided = Guided()
+        device = str(vae.device)
+        batch = BATCH if vae.device.type == "cpu" else 8 * BATCH
+        guided = Guided(device)
         generator = torch.Generator().manual_seed(seed)
-        shape = (count, SIZE, SIZE, 3)
-        pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, shape)
-        for batch, start in enumerate(tqdm(range(0, count, BATCH), desc="generating")):
-            rows = slice(start, min(start + BATCH, count))
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                latents = vae.encode(as_input(drawn.pixels[rows])).latent_dist.mean.float()
-                states = guided.text([e.caption.text for e in drawn.all[rows]]).float()
-            first = STEPS - 3 - batch % 5
-            for _, _, made in guided.trajectory(latents, states, first, generator):
-                latents = made
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                pixels[rows] = as_pixels(vae.decode(latents).sample)
-        pixels.flush()
+        made = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, pixels.shape)
+        for number, start in enumerate(tqdm(range(0, len(pixels), batch), desc="generating")):
+            rows = slice(start, start + batch)
+            with torch.inference_mode(), torch.autocast(vae.device.type, torch.bfloat16):
+                given = as_input(pixels[rows]).to(device)
+                latents = vae.encode(given).latent_dist.mean.float()
+                states = guided.text(captions[rows]).float()
+            first = STEPS - 3 - number % 5
+            for _, _, after in guided.trajectory(latents, states, first, generator):
+                latents = after
+            with torch.inference_mode(), torch.autocast(vae.device.type, torch.bfloat16):
+                made[rows] = as_pixels(vae.decode(latents).sample)
+        made.flush()
 
-    return made_once(beside(drawn, f"generated-{count}", "vae", "unet"), make) / "pixels.npy"
+    return made_once(folder, make) / "pixels.npy"

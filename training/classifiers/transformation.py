@@ -1,13 +1,15 @@
 """Trains the transformation model: `python -m training.classifiers.transformation --minutes 20`.
 
 Sight and words are trained each on their own truth, as the model keeps them apart: what the two
-pictures show to have changed, and what the instruction asks for. Outputs come as they are rendered
-and through the autoencoder, as an edit model's do; both pictures of a pair are recoloured and moved
-alike. Ends with calibration, canaries and the figures on held-out wordings.
+pictures show to have changed, and what the instruction asks for. Outputs come as they are rendered,
+through the autoencoder and half made by the U-Net, as an edit model's do; both pictures of a pair
+are recoloured and moved alike. Ends with calibration, canaries and the figures on held-out
+wordings.
 """
 
 import argparse
 import json
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +26,8 @@ from deployments.classifier.model import PictureHarmModel
 from deployments.classifier.transformation import TransformationConfig, TransformationModel
 from deployments.embedded.folders import made_once
 from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
-from training.classifiers.edit_pairs import Known, KnownPairs, known_pairs
+from training.classifiers.edit_pairs import Known, KnownPairs, described, known_pairs
+from training.classifiers.generated import remade
 from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS
@@ -32,8 +35,9 @@ from training.world.vocabulary import HARMS
 
 NAME = "transformation"
 SMOOTHING = 0.02
-THROUGH, NOISE = 0.6, 0.25
-"""Share of outputs that come through the autoencoder, and the most noise that their latents get."""
+THROUGH, MADE, NOISE = 0.4, 0.3, 0.25
+"""Shares of outputs that come through the autoencoder and from the U-Net, where it was asked for
+any, and the most noise that the former's latents get."""
 COLUMNS = TransformationConfig()
 HIDDEN, LOOKS = -1, 0.05
 """A look that cannot be seen, and the weight of each look's cross-entropy."""
@@ -98,8 +102,16 @@ def looks_truth(known: Known) -> list[list[int]]:
 class Batches:
     """Batches by number: the same number gives the same batch."""
 
-    def __init__(self, drawn: KnownPairs, decoded: NDArray[np.uint8], seed: int) -> None:
-        self._drawn, self._decoded, self._seed = drawn, decoded, seed
+    def __init__(
+        self,
+        drawn: KnownPairs,
+        decoded: NDArray[np.uint8],
+        made: NDArray[np.uint8],
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._drawn, self._decoded, self._made = drawn, decoded, made
+        self._seed, self._device = seed, device
         self._seen = torch.tensor([seen_truth(known) for known in drawn.all])
         self._said = torch.tensor([said_truth(known) for known in drawn.all])
         self._looks = torch.tensor([looks_truth(known) for known in drawn.all])
@@ -109,15 +121,18 @@ class Batches:
         rng = np.random.default_rng((self._seed, step))
         rows = np.sort(rng.integers(len(self._drawn.all), size=size))
         after = np.array(self._drawn.after[rows])
-        through = rng.random(size) < THROUGH
+        roll = rng.random(size)
+        through = roll < THROUGH
         after[through] = self._decoded[rows[through]]
+        made = (roll >= 1 - MADE) & (rows < len(self._made))
+        after[made] = self._made[rows[made]]
         state = int(rng.integers(2**62))
         # The same stream for both, so that what is done to one is done to the other.
         pair = [
-            degraded(as_input(part), np.random.default_rng(state))
+            degraded(as_input(part).to(self._device), np.random.default_rng(state))
             for part in (self._drawn.before[rows], after)
         ]
-        truths = self._seen[rows], self._said[rows], self._looks[rows]
+        truths = (part[rows].to(self._device) for part in (self._seen, self._said, self._looks))
         return Batch(pair[0], pair[1], rows, *truths)
 
 
@@ -129,22 +144,32 @@ def decoded(drawn: KnownPairs, vae: AutoencoderKL, seed: int) -> NDArray[np.uint
         pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, drawn.after.shape)
         for start in tqdm(range(0, len(drawn.all), 100), desc="decoding"):
             rows = slice(start, start + 100)
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                latents = vae.encode(as_input(drawn.after[rows])).latent_dist.mean
+            with torch.inference_mode(), torch.autocast(vae.device.type, torch.bfloat16):
+                given = as_input(drawn.after[rows]).to(vae.device)
+                latents = vae.encode(given).latent_dist.mean
                 levels = NOISE * torch.rand(len(latents), 1, 1, 1, generator=generator)
-                latents = latents + levels * torch.randn(latents.shape, generator=generator)
-                pixels[rows] = as_pixels(vae.decode(latents).sample)
+                noise = levels * torch.randn(latents.shape, generator=generator)
+                pixels[rows] = as_pixels(vae.decode(latents + noise.to(vae.device)).sample)
         pixels.flush()
 
     folder = drawn.folder.with_name(f"{drawn.folder.name}-decoded-{NOISE}-{fingerprint('vae')}")
     return np.load(made_once(folder, make) / "pixels.npy", mmap_mode="r")
 
 
+def half_made(drawn: KnownPairs, count: int, vae: AutoencoderKL, seed: int) -> NDArray[np.uint8]:
+    """The first `count` outputs, re-made by the U-Net: (count, 64, 64, 3) uint8, by number."""
+    rng = random.Random(f"described-{seed}")
+    captions = [described(known.edit.after, rng) for known in drawn.all[:count]]
+    key = fingerprint("vae", "unet")
+    folder = drawn.folder.with_name(f"{drawn.folder.name}-made-{count}-{key}")
+    return np.load(remade(drawn.after[:count], captions, vae, seed, folder), mmap_mode="r")
+
+
 def loss(model: TransformationModel, batch: Batch, prompts: PromptStates) -> Tensor:
     """Cross-entropy of what is seen, of what is said and, at a lower weight, of the looks."""
     states, mask = prompts[batch.rows]
     mask = forgotten(mask)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(batch.before.device.type, torch.bfloat16):
         before, after = (
             part.contiguous(memory_format=torch.channels_last)
             for part in (batch.before, batch.after)
@@ -164,7 +189,7 @@ def loss(model: TransformationModel, batch: Batch, prompts: PromptStates) -> Ten
 def forgotten(mask: Tensor) -> Tensor:
     """The mask with some tokens left out, other ones each time, so that no wording is learned by
     heart."""
-    kept = torch.rand(mask.shape) >= FORGOTTEN
+    kept = torch.rand(mask.shape, device=mask.device) >= FORGOTTEN
     kept[:, 0] = True  # something must be left
     return mask * kept
 
@@ -183,7 +208,8 @@ def logits(
     for start in range(0, len(drawn.all), 100):
         rows = np.arange(start, min(start + 100, len(drawn.all)))
         pictures = as_input(drawn.before[rows]), as_input(after[rows])
-        found.append(model(*pictures, *prompts[rows]).float().numpy())
+        states, mask = prompts[rows]
+        found.append(model(*pictures, states.cpu(), mask.cpu()).float().numpy())
     return np.concatenate(found)
 
 
@@ -261,18 +287,23 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--count", type=int, default=40_000, help="drawn pairs")
     parser.add_argument("--held-out", type=int, default=2000, help="pairs for calibration")
+    parser.add_argument("--made", type=int, default=0, help="outputs that go through the U-Net")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    drawn, vae = known_pairs(CHECKPOINTS, args.seed, args.count), autoencoder()
+    drawn = known_pairs(CHECKPOINTS, args.seed, args.count, workers=args.threads)
+    vae = autoencoder(args.device)
     torch.manual_seed(args.seed)
     config = TransformationConfig()
     model = begun(config).to(memory_format=torch.channels_last)
-    fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
-    prompts = _prompts(drawn, config.prompt_window)
-    batches = Batches(drawn, decoded(drawn, vae, args.seed), args.seed)
+    device = torch.device(args.device)
+    fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume, device)
+    prompts = _prompts(drawn, config.prompt_window, args.device)
+    outputs = decoded(drawn, vae, args.seed), half_made(drawn, args.made, vae, args.seed)
+    batches = Batches(drawn, *outputs, args.seed, device)
     schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
     final = fit.run(lambda step: loss(model, batches[step, args.batch], prompts), schedule)
     averaged = fit.averaged(TransformationModel(config))
@@ -281,16 +312,17 @@ def main() -> None:
     averaged.config.calibration = calibration(*_scored(averaged, held_out, vae))
     averaged.to(torch.bfloat16).save_pretrained(args.output)
     averaged.float()
-    outputs = decoded(held_out, vae, 1)
-    canaries(held_out, outputs, _scored(averaged, held_out, vae)[1], args.output / FOLDER)
+    shown = decoded(held_out, vae, 1)
+    canaries(held_out, shown, _scored(averaged, held_out, vae)[1], args.output / FOLDER)
     unseen = known_pairs(CHECKPOINTS, args.seed, args.held_out, "test")
     found = figures(*_scored(averaged, unseen, vae))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | found))
 
 
-def _prompts(drawn: KnownPairs, window: int) -> PromptStates:
+def _prompts(drawn: KnownPairs, window: int, device: str = "cpu") -> PromptStates:
     texts = [known.edit.instruction for known in drawn.all]
-    return PromptStates(texts, drawn.folder.with_name(f"{drawn.folder.name}-prompts"), window)
+    folder = drawn.folder.with_name(f"{drawn.folder.name}-prompts")
+    return PromptStates(texts, folder, window, device)
 
 
 def _scored(

@@ -135,9 +135,31 @@ class Encoded:
         """(len(indices), *shape) float32."""
         new = indices[~self._known[indices]]
         if len(new):
-            self._rows[new] = self._encode(new).float().numpy()
+            self._rows[new] = self._encode(new).float().cpu().numpy()
             self._known[new] = True
         return torch.from_numpy(self._rows[indices].astype(np.float32))
+
+
+class Resident:
+    """The same rows, all computed at once and kept in a device's memory, in float16."""
+
+    def __init__(
+        self,
+        count: int,
+        encode: Callable[[NDArray[np.int64]], Tensor],
+        device: torch.device,
+        batch: int = 1000,
+    ) -> None:
+        starts = tqdm(range(0, count, batch), desc="encoding")
+        parts = (encode(np.arange(start, min(start + batch, count))) for start in starts)
+        self._rows = torch.cat([part.to(device, torch.float16) for part in parts])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, indices: NDArray[np.int64]) -> Tensor:
+        """(len(indices), *shape) float32, on the device."""
+        return self._rows[torch.from_numpy(indices).to(self._rows.device)].float()
 
 
 def _array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.memmap:

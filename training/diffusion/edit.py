@@ -28,7 +28,7 @@ from tqdm import tqdm
 from deployments.embedded.edit import INPUT_LAYER, widened
 from deployments.embedded.folders import made_once
 from training.diffusion.autoencoder import LATENT
-from training.diffusion.data import BOX_WEIGHT, CELLS, SIZE, Encoded, cell_weights
+from training.diffusion.data import BOX_WEIGHT, CELLS, SIZE, Encoded, Resident, cell_weights
 from training.diffusion.text import LENGTH, WIDTH, TextEncoder
 from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
@@ -41,6 +41,9 @@ NAME = "edit"
 RANK = 16
 DROPPED = 0.05
 """Share of batches' rows without text, without picture, and without both: each."""
+FORGOTTEN = 0.1
+"""Share of the instruction's token states that are left out, so that no wording is learned by
+heart: the drawn edits are many, their wordings few."""
 CHUNK = 250
 _ARRAYS = ("before.npy", "after.npy", "weights.npy")
 
@@ -114,32 +117,59 @@ def _weighed(
 
 
 class Examples:
-    """Latents of both pictures and text states, encoded as they are first used."""
+    """Latents of both pictures and text states: on a CPU encoded as they are first used and kept
+    on disk, elsewhere all at once and kept in the device's memory."""
 
-    def __init__(self, drawn: Pairs, vae: AutoencoderKL, text: TextEncoder) -> None:
-        self._drawn, self._vae, self._text = drawn, vae.eval(), text
-        count, key = len(drawn.instructions), fingerprint("encoder")
+    def __init__(
+        self, drawn: Pairs, vae: AutoencoderKL, text: TextEncoder, device: torch.device
+    ) -> None:
+        self._device, self._vae, self._text = device, vae.eval().to(device), text
+        # Many edits are asked for in the same words.
+        texts = sorted(set(drawn.instructions))
+        places = {words: place for place, words in enumerate(texts)}
+        self._said = np.array([places[words] for words in drawn.instructions])
+        self._texts = texts
+        key, folder = fingerprint("encoder"), drawn.folder
         self.before, self.after = (
-            Encoded(drawn.folder / f"{name}-{key}", count, LATENT, self._encoder(pixels))
+            self._rows(folder / f"{name}-{key}", len(pixels), LATENT, self._encoder(pixels))
             for name, pixels in (("before", drawn.before), ("after", drawn.after))
         )
-        self.states = Encoded(drawn.folder / "states", count, (LENGTH, WIDTH), self._read)
-        self.weights = drawn.weights
+        self._states = self._rows(folder / "states", len(texts), (LENGTH, WIDTH), self._read)
+        self._weights = drawn.weights
         self.empty = text([""]).float()
+
+    def weights(self, rows: NDArray[np.int64]) -> Tensor:
+        """(len(rows), 1, 16, 16) float32, of the cells."""
+        return torch.from_numpy(self._weights[rows].astype(np.float32))[:, None].to(self._device)
+
+    def states(self, rows: NDArray[np.int64]) -> Tensor:
+        """(len(rows), 64, 384) float32, of the instructions."""
+        return self._states[self._said[rows]]
+
+    def _rows(
+        self,
+        folder: Path,
+        count: int,
+        shape: tuple[int, ...],
+        encode: Callable[[NDArray[np.int64]], Tensor],
+    ) -> Encoded | Resident:
+        if self._device.type == "cpu":
+            return Encoded(folder, count, shape, encode)
+        return Resident(count, encode, self._device)
 
     def _encoder(self, pixels: NDArray[np.uint8]) -> Callable[[NDArray[np.int64]], Tensor]:
         @torch.inference_mode()
         def encode(indices: NDArray[np.int64]) -> Tensor:
-            pictures = torch.from_numpy(pixels[indices]).permute(0, 3, 1, 2).float() / 127.5 - 1
-            with torch.autocast("cpu", torch.bfloat16):
-                return self._vae.encode(pictures).latent_dist.mean
+            pictures = torch.from_numpy(pixels[indices]).to(self._device).permute(0, 3, 1, 2)
+            with torch.autocast(self._device.type, torch.bfloat16):
+                return self._vae.encode(pictures.float() / 127.5 - 1).latent_dist.mean
 
         return encode
 
     @torch.inference_mode()
     def _read(self, indices: NDArray[np.int64]) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
-            return self._text([self._drawn.instructions[i] for i in indices])
+        with torch.autocast(self._device.type, torch.bfloat16):
+            return self._text([self._texts[i] for i in indices])
 
 
 def adapted(base: UNet2DConditionModel) -> UNet2DConditionModel:
@@ -163,22 +193,23 @@ def loss(
     generator: torch.Generator,
 ) -> Tensor:
     """Squared error of the predicted v, as in unet.py, given instruction and input picture."""
-    after, before, states = examples.after[rows], examples.before[rows], examples.states[rows]
-    count = len(rows)
+    after, before, states = examples.after[rows], examples.before[rows], examples.states(rows)
+    count, device = len(rows), after.device
+    states = states * (torch.rand(count, LENGTH, 1, generator=generator) >= FORGOTTEN).to(device)
     roll = torch.rand(count, generator=generator)
     neither = roll >= 1 - DROPPED
-    no_text = ((roll < DROPPED) | neither).view(-1, 1, 1)
-    no_picture = (((roll >= DROPPED) & (roll < 2 * DROPPED)) | neither).view(-1, 1, 1, 1)
+    no_text = ((roll < DROPPED) | neither).view(-1, 1, 1).to(device)
+    no_picture = ((roll >= DROPPED) & (roll < 2 * DROPPED)) | neither
+    before = before * ~no_picture.view(-1, 1, 1, 1).to(device)
     shares = (torch.arange(count) + torch.rand(count, generator=generator)) / count
     times = (shares * scheduler.config.num_train_timesteps).long()
-    times = times[torch.randperm(count, generator=generator)]
-    noise = torch.randn(after.shape, generator=generator)
-    seen = torch.cat([scheduler.add_noise(after, noise, times), before * ~no_picture], dim=1)
-    with torch.autocast("cpu", torch.bfloat16):
+    times = times[torch.randperm(count, generator=generator)].to(device)
+    noise = torch.randn(after.shape, generator=generator).to(device)
+    seen = torch.cat([scheduler.add_noise(after, noise, times), before], dim=1)
+    with torch.autocast(device.type, torch.bfloat16):
         predicted = model(seen, times, torch.where(no_text, examples.empty, states)).sample
     wanted = scheduler.get_velocity(after, noise, times)
-    weights = torch.from_numpy(examples.weights[rows].astype(np.float32))[:, None]
-    return (weights * (predicted.float() - wanted) ** 2).mean()
+    return (examples.weights(rows) * (predicted.float() - wanted) ** 2).mean()
 
 
 def ship_edit(model: UNet2DConditionModel, folder: Path) -> None:
@@ -198,10 +229,12 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument("--count", type=int, default=60_000, help="drawn pairs")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
     drawn = pairs(CHECKPOINTS, args.seed, args.count, workers=args.threads)
     vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32)
     torch.manual_seed(args.seed)
@@ -211,9 +244,10 @@ def main() -> None:
         return adapted(base)
 
     model = fresh()
-    model.set_attn_processor(AttnProcessor())  # torch's fused one is slow backwards on a CPU
-    fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.01, args.resume)
-    examples = Examples(drawn, vae, TextEncoder())
+    if device.type == "cpu":
+        model.set_attn_processor(AttnProcessor())  # torch's fused one is slow backwards there
+    fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.01, args.resume, device)
+    examples = Examples(drawn, vae, TextEncoder(args.device), device)
     scheduler = DDIMScheduler.from_pretrained(MODELS / "scheduler")
 
     def step_loss(step: int) -> Tensor:

@@ -14,12 +14,12 @@ WIDTH = 384
 
 
 class TextEncoder:
-    """Captions to frozen token states."""
+    """Captions to frozen token states, on `device`."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         self.tokenizer = BertTokenizerFast.from_pretrained(minilm(), model_max_length=LENGTH)
         self.model = BertModel.from_pretrained(minilm())
-        self.model.requires_grad_(False).eval()
+        self.model.requires_grad_(False).eval().to(device)
 
     @torch.inference_mode()
     def __call__(self, captions: Sequence[str]) -> Tensor:
@@ -34,5 +34,5 @@ class TextEncoder:
             max_length=LENGTH,
             truncation=True,
             return_tensors="pt",
-        )
+        ).to(self.model.device)
         return self.model(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
