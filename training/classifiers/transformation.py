@@ -43,6 +43,7 @@ HIDDEN, LOOKS = -1, 0.05
 """A look that cannot be seen, and the weight of each look's cross-entropy."""
 FORGOTTEN = 0.15
 """Share of the instruction's tokens that are not read, in training."""
+F1_SPARED = 0.01
 CLEAR = 2.0
 """Least logit on the right side, of a case that is clear."""
 
@@ -214,15 +215,17 @@ def logits(
 
 
 def calibration(truths: NDArray, scored: NDArray) -> dict[str, tuple[float, float]]:
-    """(scale, shift) per name: the working point has the best F1 on held-out pairs."""
+    """(scale, shift) per name: the working point is the lowest whose F1 on held-out pairs is near
+    the best. Wordings nobody has drawn yet score lower than these, and must still be found."""
     found = {}
     for column, name in enumerate(COLUMNS.names):
         positive, values = truths[:, column] > 0, scored[:, column]
         points = np.quantile(values, np.linspace(0.5, 0.999, 200))
         hits = [(values > point)[positive].sum() for point in points]
         flagged = [(values > point).sum() for point in points]
-        best = np.argmax([2 * h / (f + positive.sum()) for h, f in zip(hits, flagged, strict=True)])
-        found[name] = (1.0, round(-float(points[best]), 4))
+        f1 = np.array([2 * h / (f + positive.sum()) for h, f in zip(hits, flagged, strict=True)])
+        lowest = np.argmax(f1 >= f1.max() - F1_SPARED)
+        found[name] = (1.0, round(-float(points[lowest]), 4))
     return found
 
 
@@ -280,6 +283,13 @@ def begun(config: TransformationConfig) -> TransformationModel:
     return model
 
 
+def take_words(model: TransformationModel, folder: Path) -> None:
+    """Reads instructions as another model does: its sight and its words share no weights."""
+    other = TransformationModel.from_pretrained(folder, dtype=torch.float32)
+    model.reader.load_state_dict(other.reader.state_dict())
+    model.said.load_state_dict(other.said.state_dict())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the transformation model.")
     parser.add_argument("--minutes", type=float, default=20.0, help="CPU time in all")
@@ -291,6 +301,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--words",
+        type=Path,
+        help="folder of a model that reads instructions in this one's place: the longer words are "
+        "trained, the more they are learned by heart",
+    )
     parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -307,6 +323,8 @@ def main() -> None:
     schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
     final = fit.run(lambda step: loss(model, batches[step, args.batch], prompts), schedule)
     averaged = fit.averaged(TransformationModel(config))
+    if args.words:
+        take_words(averaged, args.words)
     # Calibrated on training's wordings and other pictures; measured on wordings it has never met.
     held_out = known_pairs(CHECKPOINTS, args.seed + 1, args.held_out)
     averaged.config.calibration = calibration(*_scored(averaged, held_out, vae))
