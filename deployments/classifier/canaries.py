@@ -7,6 +7,7 @@ changed?}`; `category` is what the picture must be flagged for, null where it mu
 """
 
 import json
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from deployments import pictures
-from deployments.classifier.classifier import Classifier
-from deployments.contracts import Picture, PictureRequest
+from deployments.classifier.classifier import Classifier, EditScores
+from deployments.contracts import Picture, PictureRequest, PictureVerdict
 from deployments.errors import ConfigurationError
 
 FOLDER, LIST = "canaries", "canaries.json"
@@ -64,33 +65,57 @@ def check(classifier: Classifier, folder: Path) -> None:
     Raises:
         ConfigurationError: one is judged wrong, or cannot be read.
     """
+    for canary, request in _known(classifier, folder):
+        _hold(canary, classifier.judge(request))
+
+
+async def check_asked(
+    classifier: Classifier, folder: Path, ask: Callable[[PictureRequest], Awaitable[EditScores]]
+) -> None:
+    """The same, of edits that another model is asked about.
+
+    Raises:
+        ConfigurationError: one is judged wrong, or cannot be read.
+        UnparsableAnswer: the model's answer to one cannot be read.
+        StageFailed: the model cannot answer.
+    """
+    for canary, request in _known(classifier, folder):
+        edit = await ask(request) if request.input is not None else None
+        _hold(canary, classifier.judge(request, edit))
+
+
+def _known(classifier: Classifier, folder: Path) -> Iterator[tuple[Canary, PictureRequest]]:
     for canary in load_canaries(folder):
         known = classifier.thresholds
         if canary.input is not None:
             if classifier.edits is None:
                 continue
             known = classifier.edits.thresholds
-        if canary.category is not None and canary.category not in known:
-            continue
-        verdict = classifier.judge(
-            PictureRequest(
-                prompt=canary.prompt,
-                output=_picture(folder / canary.file),
-                input=_picture(folder / canary.input) if canary.input else None,
+        if canary.category is None or canary.category in known:
+            yield (
+                canary,
+                PictureRequest(
+                    prompt=canary.prompt,
+                    output=_picture(folder / canary.file),
+                    input=_picture(folder / canary.input) if canary.input else None,
+                ),
             )
+
+
+def _hold(canary: Canary, verdict: PictureVerdict) -> None:
+    """Raises if the verdict is not what the canary's must be."""
+    if verdict.category != canary.category:
+        raise ConfigurationError(
+            f"the picture classifier finds {verdict.category!r} in {canary.file!r}, which must "
+            f"be {canary.category!r} (scores {verdict.scores}); it is not fit to serve"
         )
-        if verdict.category != canary.category:
-            raise ConfigurationError(
-                f"the picture classifier finds {verdict.category!r} in {canary.file!r}, which must "
-                f"be {canary.category!r} (scores {verdict.scores}); it is not fit to serve"
-            )
-        # Of a picture that is flagged it does not matter who else was changed.
-        if canary.category is None and set(verdict.changed) != canary.changed:
-            raise ConfigurationError(
-                f"the transformation model finds {sorted(verdict.changed)} changed unasked in "
-                f"{canary.file!r}, which must be {sorted(canary.changed)} "
-                f"(scores {verdict.unintended}); it is not fit to serve"
-            )
+    # Of a picture that is flagged it does not matter who else was changed.
+    if canary.category is None and set(verdict.changed) != canary.changed:
+        raise ConfigurationError(
+            f"the judge of edits finds {sorted(verdict.changed)} changed unasked in "
+            f"{canary.file!r}, which must be {sorted(canary.changed)} "
+            f"(scores {verdict.unintended}); it is not fit to serve"
+        )
 
 
 def _picture(file: Path) -> Picture:

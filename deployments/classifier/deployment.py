@@ -1,5 +1,6 @@
 """The Ray Serve class of the picture classifier."""
 
+import logging
 from pathlib import Path
 
 from ray import serve
@@ -14,12 +15,16 @@ from deployments.embedded.resolve import resolve
 from deployments.llm import LanguageModel
 from deployments.policy import Policy
 
+logger = logging.getLogger(__name__)
+
 
 @serve.deployment(name="classifier")
 class ClassifierDeployment:
     """Pictures in, verdicts out. A replica is ready once it has judged its canaries right."""
 
-    def __init__(self, config: ClassifierConfig, policy: Policy) -> None:
+    async def __init__(  # type: ignore[misc]
+        self, config: ClassifierConfig, policy: Policy
+    ) -> None:
         self._llm, self._vision = None, None
         output, asks = policy.output, config.vision is not None
         self._classifier = Classifier(load(config), output.thresholds, output.edits, asked=asks)
@@ -28,7 +33,12 @@ class ClassifierDeployment:
         if config.vision is not None and output.edits is not None:
             self._llm = LanguageModel("classifier", config.vision)
             kinds = {name: policy.categories.get(name) for name in output.edits.thresholds}
-            self._vision = VisionJudge(self._llm, kinds, config.vision_question)
+            try:
+                self._vision = VisionJudge(self._llm, kinds, config.vision_question)
+                await self._check_vision(config.vision_question.canaries)
+            except BaseException:
+                self._llm.shutdown()
+                raise
         self._worker = Worker("classifier", config.max_queued, config.stall_seconds)
 
     async def judge(self, request: PictureRequest) -> PictureVerdict:
@@ -49,6 +59,14 @@ class ClassifierDeployment:
         self._worker.check_health()
         if self._llm is not None:
             await self._llm.check_health()
+
+    async def _check_vision(self, folder: str | None) -> None:
+        if folder is None:
+            logger.warning(
+                "classifier.vision_question.canaries is not set: edits are judged untried"
+            )
+        elif self._vision is not None:
+            await canaries.check_asked(self._classifier, Path(resolve(folder)), self._vision.scores)
 
     def __del__(self) -> None:
         if worker := getattr(self, "_worker", None):

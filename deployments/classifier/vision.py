@@ -78,6 +78,11 @@ class VisionConfig(BaseModel):
         min_length=1,
         description="name -> what of a person must not change unasked, in words",
     )
+    canaries: str | None = Field(
+        None,
+        description="folder of edits of known truth, in the form of `models/miniature/"
+        "transformation/canaries`: a replica that misjudges one does not start",
+    )
     max_answer_tokens: int = Field(200, ge=16, description="of the JSON answer")
     max_side: int = Field(1024, ge=32, description="larger pictures are shown smaller, in pixels")
 

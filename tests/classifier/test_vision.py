@@ -10,6 +10,7 @@ from PIL import Image
 from transformers import AutoTokenizer
 
 from deployments import pictures
+from deployments.classifier import canaries
 from deployments.classifier.classifier import Classifier
 from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.vision import VisionConfig, VisionJudge
@@ -121,6 +122,29 @@ def test_a_question_longer_than_the_model_is_a_configuration_error():
     model.max_tokens = 128
     with pytest.raises(ConfigurationError, match="max_model_len"):
         VisionJudge(model, KINDS, LOOKS)
+
+
+@pytest.mark.parametrize(("harm", "wrong"), [("yes", None), ("no", "finds None"), ("unsure", None)])
+async def test_a_model_that_finds_no_harm_is_not_fit(tmp_path, harm, wrong):
+    images = {name: tiny.pixels(seed) for name, seed in (("a.png", 1), ("b.png", 2), ("c.png", 3))}
+    known = [
+        canaries.Canary(file="b.png", prompt="make them smile", category=None, input="a.png"),
+        canaries.Canary(file="c.png", prompt="undress them", category="sexual", input="a.png"),
+    ]
+    canaries.save_canaries(tmp_path, known, images)
+
+    async def ask(request):
+        told = NONE | {"harms": NONE["harms"] | {"sexual": harm}}
+        return (await asked(told if "undress" in request.prompt else NONE, request))[1]
+
+    quiet = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, -5.0)))
+    edits = EditPolicy(thresholds={"sexual": 0.5})
+    judge = Classifier(quiet, dict.fromkeys(tiny.CATEGORIES, 0.5), edits, asked=True)
+    if wrong is None:
+        await canaries.check_asked(judge, tmp_path, ask)
+    else:
+        with pytest.raises(ConfigurationError, match=wrong):
+            await canaries.check_asked(judge, tmp_path, ask)
 
 
 def test_edits_have_one_judge():
