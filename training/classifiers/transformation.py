@@ -44,7 +44,7 @@ HIDDEN, LOOKS = -1, 0.05
 FORGOTTEN = 0.15
 """Share of the instruction's tokens that are not read, in training."""
 F1_SPARED = 0.01
-CLEAR = 2.0
+CLEAR = 1.0
 """Least logit on the right side, of a case that is clear."""
 
 
