@@ -123,9 +123,7 @@ class Classifier:
         """
         started = time.perf_counter()
         pixels = pictures.to_array(request.output)
-        # An instruction is no caption: what it made of the picture, the judge of edits says.
-        caption = request.prompt if request.input is None else None
-        found = Finding(self.scores(pixels, caption), self._thresholds, WHY)
+        found = Finding(self.scores(pixels, request.prompt), self._thresholds, WHY)
         unintended: dict[str, float] = {}
         changed: tuple[str, ...] = ()
         scores = found.scores
@@ -168,13 +166,12 @@ class Classifier:
         return tuple(sorted(named, key=lambda name: -unintended[name]))
 
     @torch.inference_mode()
-    def scores(self, output: np.ndarray, prompt: str | None) -> dict[str, float]:
+    def scores(self, output: np.ndarray, prompt: str) -> dict[str, float]:
         """Probability of each category in the picture alone, whatever the policy.
 
         Args:
             output: (height, width, 3), uint8.
-            prompt: as the user gave it, any length; None where there is nothing that the picture
-                would answer.
+            prompt: as the user gave it, any length.
 
         Raises:
             UnparsableAnswer: the model gave no finite score.
@@ -189,28 +186,25 @@ class Classifier:
             scores[self._opinion.category] = max(scores[self._opinion.category], other)
         return scores
 
-    def _logits(self, output: np.ndarray, prompt: str | None) -> Tensor:
+    def _logits(self, output: np.ndarray, prompt: str) -> Tensor:
         config = self._model.config
         seen = self._model.features(self._ready(views(output, config.size)))
-        if prompt is None:
-            whole = self._wordless(seen[:1])
-        else:
-            states, mask = self._prompts.states(self._prompts.windows(prompt))
-            of_each = seen[:1].expand(len(states), -1)
-            parts = self._model.parts(of_each, states.to(self._model.dtype), mask)
-            whole = self._model.joined(*parts)
-        whole = whole.amax(dim=0)
+        states, mask = self._prompts.states(self._prompts.windows(prompt))
+        windows = len(states)
+        whole_logits = self._model.joined(
+            *self._model.parts(
+                seen[:1].expand(windows, -1),
+                states.to(self._model.dtype),
+                mask,
+            )
+        ).amax(dim=0)
         # Crops are looked at for what a part can show; there the prompt says nothing.
-        crops = self._wordless(seen[1:]).amax(dim=0)
+        visual = self._model.visual(seen[1:])
+        crops = self._model.joined(visual, torch.full_like(visual[:, 0], -torch.inf)).amax(dim=0)
         shown = torch.tensor(
             [name in config.crop_categories for name in config.categories], device=crops.device
         )
-        return torch.where(shown, torch.maximum(whole, crops), whole).float()
-
-    def _wordless(self, seen: Tensor) -> Tensor:
-        """Logits (n, categories) of views, without a prompt."""
-        visual = self._model.visual(seen)
-        return self._model.joined(visual, torch.full_like(visual[:, 0], -torch.inf))
+        return torch.where(shown, torch.maximum(whole_logits, crops), whole_logits).float()
 
     def _ready(self, batch: Tensor) -> Tensor:
         return batch.to(self._model.device, self._model.dtype)

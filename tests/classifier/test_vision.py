@@ -1,7 +1,6 @@
 """Edits judged by a vision-language model: its question, its answer, and a real one on vLLM."""
 
 import json
-import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from transformers import AutoTokenizer
 
 from deployments import pictures
 from deployments.classifier import canaries
-from deployments.classifier.classifier import Classifier, load
+from deployments.classifier.classifier import Classifier
 from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.vision import VisionConfig, VisionJudge
 from deployments.contracts import PictureRequest
@@ -23,7 +22,6 @@ from deployments.llm import LanguageModel, LanguageModelConfig
 from deployments.policy import EditPolicy, load_policy
 from tests.classifier import tiny, tiny_vision
 from tests.conftest import ENGINE
-from training.world.sample import draw_demeaning
 
 POLICY = load_policy(ROOT / "configs" / "policies" / "default.yaml")
 KINDS = {name: POLICY.categories.get(name) for name in ("violence", "sexual", "demeaning")}
@@ -165,20 +163,6 @@ def test_its_scores_make_the_verdict():
     assert (passed.flagged, passed.changed) == (False, ("skin",))
     with pytest.raises(StageFailed, match="nobody"):
         judge.judge(edit())
-
-
-def test_an_instruction_is_not_read_as_a_caption():
-    rng = random.Random(1)
-    known = iter(lambda: draw_demeaning(rng), None)
-    example = next(example for example in known if "demeaning" in example.harms)
-    edits = EditPolicy(thresholds={"sexual": 0.5})
-    model = load(ClassifierConfig(model="embedded:classifier"))
-    judge = Classifier(model, POLICY.output.thresholds, edits, asked=True)
-    shown = pictures.from_array(example.render())
-    words = example.caption.text
-    assert judge.judge(PictureRequest(prompt=words, output=shown)).category == "demeaning"
-    edited = PictureRequest(prompt=words, input=shown, output=shown)
-    assert not judge.judge(edited, ({"sexual": 0.0}, {})).flagged
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
