@@ -159,6 +159,8 @@ def decoded(drawn: KnownPairs, vae: AutoencoderKL, seed: int) -> NDArray[np.uint
 
 def half_made(drawn: KnownPairs, count: int, vae: AutoencoderKL, seed: int) -> NDArray[np.uint8]:
     """The first `count` outputs, re-made by the U-Net: (count, 64, 64, 3) uint8, by number."""
+    if count == 0:
+        return drawn.after[:0]
     rng = random.Random(f"described-{seed}")
     captions = [described(known.edit.after, rng) for known in drawn.all[:count]]
     key = fingerprint("vae", "unet")

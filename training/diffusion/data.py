@@ -154,9 +154,6 @@ class Resident:
         parts = (encode(np.arange(start, min(start + batch, count))) for start in starts)
         self._rows = torch.cat([part.to(device, torch.float16) for part in parts])
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def __getitem__(self, indices: NDArray[np.int64]) -> Tensor:
         """(len(indices), *shape) float32, on the device."""
         return self._rows[torch.from_numpy(indices).to(self._rows.device)].float()

@@ -134,7 +134,7 @@ class Examples:
             self._rows(folder / f"{name}-{key}", len(pixels), LATENT, self._encoder(pixels))
             for name, pixels in (("before", drawn.before), ("after", drawn.after))
         )
-        self._states = self._rows(folder / "states", len(texts), (LENGTH, WIDTH), self._read)
+        self._states = self._rows(folder / "texts", len(texts), (LENGTH, WIDTH), self._read)
         self._weights = drawn.weights
         self.empty = text([""]).float()
 
