@@ -15,7 +15,7 @@ from tests.guard.parts import POLICY
 BLOCKLIST = Blocklist(POLICY)
 TWENTY = Blocklist(obfuscation.policy())
 OWNERS = {term: name for name, terms in obfuscation.TERMS.items() for term in terms}
-LENGTH = 100_000
+LENGTH = 64_000
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,16 @@ def _random_text(first: int, last: int) -> str:
     ],
     ids=lambda text: repr(text[:12]),
 )
-def test_a_very_long_text_takes_under_a_second(text):
+def test_the_time_is_linear_in_the_text(text):
     TWENTY.find(readings("warm the caches"))
-    started = time.process_time()
-    TWENTY.find(readings(text))
-    assert time.process_time() - started < 1
+    assert _seconds(text) < 3 * 8 * _seconds(text[: LENGTH // 8])
+
+
+def _seconds(text: str) -> float:
+    """The least of three runs' CPU time, of this thread alone: the suite's services have others."""
+    times = []
+    for _ in range(3):
+        started = time.thread_time()
+        TWENTY.find(readings(text))
+        times.append(time.thread_time() - started)
+    return min(times)

@@ -115,6 +115,6 @@ def test_no_benign_field_case_is_hit(benign_cases):
 )
 def test_a_very_long_text_takes_no_longer_than_its_length(piece):
     text = (piece * 100_000)[:100_000]
-    started = time.process_time()
+    started = time.thread_time()
     joins_minor_and_sexual(text, text)
-    assert time.process_time() - started < 4  # a quadratic pattern would take minutes
+    assert time.thread_time() - started < 4  # a quadratic pattern would take minutes

@@ -98,6 +98,6 @@ def test_normalising_twice_changes_nothing(text):
 @pytest.mark.parametrize("piece", ["a", "ab", "a ", "a.", "4a", "1,", "-", "é", "n а", "|\\"])
 def test_a_very_long_text_takes_no_longer_than_its_length(piece):
     text = (piece * 100_000)[:100_000]
-    started = time.process_time()
+    started = time.thread_time()
     readings(text)
-    assert time.process_time() - started < 2  # a quadratic pattern would take minutes
+    assert time.thread_time() - started < 2  # a quadratic pattern would take minutes

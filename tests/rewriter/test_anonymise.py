@@ -126,9 +126,9 @@ def test_any_text_is_survived(anonymiser: Anonymiser, text: str):
 def test_long_prompts_take_bounded_time(anonymiser: Anonymiser, piece: str):
     text = (piece * 32_000)[:32_000]
     # Processor time, so that a busy machine does not count.
-    started = time.process_time()
+    started = time.thread_time()
     anonymiser.anonymise(text)
-    assert time.process_time() - started < 60
+    assert time.thread_time() - started < 60
 
 
 def test_a_tagger_for_other_tags_is_refused(tmp_path: Path):

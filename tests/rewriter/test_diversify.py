@@ -158,9 +158,9 @@ def test_odd_prompts_stay(prompt: str):
     "unit", ["woman ", "old ", "a nurse and ", "nurse, ", '"a ', "chief executive officer of "]
 )
 def test_long_prompts_take_no_longer_than_their_length(unit: str):
-    started = time.perf_counter()
+    started = time.thread_time()
     DIVERSIFIER.diversify((unit * 8000)[:8000], 4, 0)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @pytest.mark.parametrize(

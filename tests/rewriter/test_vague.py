@@ -137,7 +137,7 @@ def test_it_is_told_why(prompt: str, activity: str):
 
 @pytest.mark.parametrize("unit", ["his old ", "man's ", "really ", "a man getting close ", "at x "])
 def test_long_prompts_take_no_longer_than_their_length(unit: str):
-    started = time.perf_counter()
+    started = time.thread_time()
     vague(unit * 100_000)
     vague((unit * 20)[:200])
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
