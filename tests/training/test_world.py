@@ -19,6 +19,7 @@ from training.world.edits import (
     LOOKS,
     draw_context,
     draw_edit,
+    draw_surroundings,
 )
 from training.world.faults import FaultRates
 from training.world.held_out import HELD_OUT_TEMPLATES, held_out_pairs
@@ -225,6 +226,16 @@ def test_an_edited_picture_differs_unless_a_guitar_hides_the_smile():
     for edit in edits(DEFAULT, 200):
         hidden = edit.changed == {"0.expression"} and edit.before.people[0].activity == "dancing"
         assert hidden or (render(edit.before) != render(edit.after)).any()
+
+
+def test_a_new_place_or_an_animal_does_not_move_the_person():
+    rng = random.Random(6)
+    for _ in range(200):
+        edit = draw_surroundings(rng, FaultRates.none())
+        (before, first), (after, second) = paint(edit.before), paint(edit.after)
+        boxes = [box for box in second if box in first]
+        assert len(boxes) == len(first)
+        assert (before != after).any()
 
 
 def test_harm_comes_when_asked_for_and_with_places_that_have_it():

@@ -20,12 +20,12 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
-from peft import LoraConfig
-from safetensors.torch import save_file
+from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from deployments.embedded.edit import INPUT_LAYER, widened
+from deployments.embedded.edit import INPUT_LAYER, UPDATES, widened
 from deployments.embedded.folders import made_once
 from training.diffusion.autoencoder import LATENT
 from training.diffusion.data import BOX_WEIGHT, CELLS, SIZE, Encoded, Resident, cell_weights
@@ -33,7 +33,7 @@ from training.diffusion.text import LENGTH, WIDTH, TextEncoder
 from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.world.captions import Split
-from training.world.edits import draw_edit
+from training.world.edits import Edit, draw_edit, draw_surroundings
 from training.world.faults import FaultRates
 from training.world.renderer import paint
 
@@ -44,6 +44,9 @@ DROPPED = 0.05
 FORGOTTEN = 0.1
 """Share of the instruction's token states that are left out, so that no wording is learned by
 heart: the drawn edits are many, their wordings few."""
+SURROUNDINGS = 0.2
+"""Share of edits of a place or an animal, besides those among all others: most of the picture
+changes in them while the person must stay, which takes the longest to learn."""
 CHUNK = 250
 _ARRAYS = ("before.npy", "after.npy", "weights.npy")
 
@@ -94,7 +97,7 @@ def _draw_chunk(
 ) -> tuple[tuple[NDArray[np.generic], ...], list[str]]:
     seed, start, count, split = job
     rng = random.Random(f"edits-{seed}-{split}-{start}")
-    edits = [draw_edit(rng, FaultRates(), split) for _ in range(count)]
+    edits = [_draw(rng, split) for _ in range(count)]
     before = np.stack([paint(edit.before, SIZE)[0] for edit in edits])
     painted = [paint(edit.after, SIZE) for edit in edits]
     after = np.stack([pixels for pixels, _ in painted])
@@ -103,6 +106,11 @@ def _draw_chunk(
         for (other, boxes), one in zip(painted, before, strict=True)
     ]
     return (before, after, np.stack(weights)), [edit.instruction for edit in edits]
+
+
+def _draw(rng: random.Random, split: Split) -> Edit:
+    draw = draw_surroundings if rng.random() < SURROUNDINGS else draw_edit
+    return draw(rng, FaultRates(), split)
 
 
 def _weighed(
@@ -185,6 +193,15 @@ def adapted(base: UNet2DConditionModel) -> UNet2DConditionModel:
     return model
 
 
+def take_shipped(model: UNet2DConditionModel, folder: Path) -> None:
+    """Begins where a shipped edit model ends."""
+    updates = load_file(folder / UPDATES)
+    if updates.keys() != get_peft_model_state_dict(model).keys():
+        raise ValueError(f"the updates in {folder} do not fit the U-Net")
+    set_peft_model_state_dict(model, updates)
+    model.conv_in.load_state_dict(load_file(folder / INPUT_LAYER))
+
+
 def loss(
     model: UNet2DConditionModel,
     scheduler: DDIMScheduler,
@@ -231,6 +248,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--begin", type=Path, help="folder of a shipped edit model to go on from")
     parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -244,6 +262,8 @@ def main() -> None:
         return adapted(base)
 
     model = fresh()
+    if args.begin:
+        take_shipped(model, args.begin)
     if device.type == "cpu":
         model.set_attn_processor(AttnProcessor())  # torch's fused one is slow backwards there
     fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.01, args.resume, device)

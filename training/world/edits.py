@@ -120,6 +120,14 @@ def draw_harmless(
             return _troubled(found, rng, rates)
 
 
+def draw_surroundings(rng: random.Random, rates: FaultRates, split: Split = "train") -> Edit:
+    """An edit of what is about a person, who must stay as they are: a new place, or an animal."""
+    while True:
+        found = rng.choice((_moved, _accompanied))(_portrait(rng), rng, split)
+        if found is not None:
+            return _troubled(found, rng, rates)
+
+
 def _portrait(rng: random.Random) -> Scene:
     """One adult who does not smile, without harm; some hold a thing or wear a hat."""
     while True:

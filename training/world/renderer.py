@@ -35,10 +35,11 @@ def paint(scene: Scene, size: int = UNITS) -> tuple[np.ndarray, list[Box]]:
     """
     canvas = Image.new("RGB", (size * OVERSAMPLING, size * OVERSAMPLING))
     pen = Pen(ImageDraw.Draw(canvas), size * OVERSAMPLING / UNITS)
-    rng = random.Random(scene.seed)
-    draw_place(pen, scene.place, rng)
+    # Streams of their own: another place does not move the people.
+    surroundings, rng = (random.Random(f"{part}-{scene.seed}") for part in ("place", "inhabitants"))
+    draw_place(pen, scene.place, surroundings)
     if scene.mood:
-        draw_mood(pen, scene.mood, rng)
+        draw_mood(pen, scene.mood, surroundings)
     if scene.people:
         _draw_people(pen, scene, rng)
     else:
@@ -83,10 +84,8 @@ def _draw_people(pen: Pen, scene: Scene, rng: random.Random) -> None:
         draw_animal(spot, scene.animal)
     for index, person in enumerate(scene.people):
         scale = rng.uniform(0.93, 1.02) * (1.0 if alone else 0.86)
-        if alone:
-            x = 32 + rng.uniform(-3, 3) - (animal_side * 6 if scene.animal else 0)
-        else:
-            x = (18.0, 46.0)[index] + rng.uniform(-1.5, 1.5)
+        spread = 3.0 if alone else 1.5
+        x = (32.0 if alone else (18.0, 46.0)[index]) + rng.uniform(-spread, spread)
         if lying[index]:
             y = GROUND - 6 if alone or index == 1 else GROUND - 27
             _draw_lying(pen.at(32 + rng.uniform(-2, 2), y, scale), person, rng)
