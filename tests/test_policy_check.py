@@ -91,6 +91,11 @@ def test_a_good_policy_has_no_mistakes(mistakes):
         ("    why: it is", "    code: C\n    why: it is", "8: 'code' stands there twice, first on"),
         ("{violence: 0.5}", "{violence: 5}", "20: `output.thresholds.violence` should be less"),
         ("0.5}", "0.5}\n  strengths: [2, 1]", "19: `output`: strengths must rise with the try"),
+        (
+            "0.5}",
+            "0.5}\n  edits: {thresholds: {violence: 0.5}, alone: {hate: 0.9}}",
+            "19: `output`: edits.alone names 'hate'",
+        ),
         ("cnn: {", "cnn: [", "3: is not YAML: while parsing a flow sequence"),
         ("code: A", "\tcode: A", "6: is not YAML"),
         ("code: A", "code: !letter A", "6: 'A' cannot be read: could not determine a constructor"),

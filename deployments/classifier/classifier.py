@@ -91,6 +91,7 @@ class Classifier:
             )
         self._thresholds = dict(thresholds)
         self._transformations, self._edits = loaded.transformations, edits
+        self._of_edits = self._thresholds | (edits.alone if edits else {})
         if edits is not None and not asked:
             if loaded.transformations is None:
                 raise ConfigurationError(
@@ -123,7 +124,8 @@ class Classifier:
         """
         started = time.perf_counter()
         pixels = pictures.to_array(request.output)
-        found = Finding(self.scores(pixels, request.prompt), self._thresholds, WHY)
+        thresholds = self._thresholds if request.input is None else self._of_edits
+        found = Finding(self.scores(pixels, request.prompt), thresholds, WHY)
         unintended: dict[str, float] = {}
         changed: tuple[str, ...] = ()
         scores = found.scores

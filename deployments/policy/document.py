@@ -130,6 +130,11 @@ class EditPolicy(Document):
     thresholds: Annotated[dict[str, Score], Field(min_length=1)] = Field(
         description="harm that a transformation does -> score that flags it"
     )
+    alone: dict[str, Score] = Field(
+        {},
+        description="picture category -> score that flags an edit's output seen alone, where it "
+        "differs from `output.thresholds`: two models look at an edit, so that each may be surer",
+    )
     unintended: Score = Field(
         0.5, description="score from which a person counts as changed unasked, and is mended"
     )
@@ -150,9 +155,11 @@ class OutputPolicy(Document):
     )
 
     @model_validator(mode="after")
-    def _rising(self) -> Self:
+    def _consistent(self) -> Self:
         if list(self.strengths) != sorted(self.strengths):
             raise ValueError(f"strengths must rise with the try, got {list(self.strengths)!r}")
+        if self.edits and (odd := sorted(self.edits.alone.keys() - self.thresholds.keys())):
+            raise ValueError(f"edits.alone names {odd[0]!r}, which has no output threshold")
         return self
 
 

@@ -117,6 +117,17 @@ def test_unasked_changes_are_named_the_surest_first_and_flag_nothing():
     assert verdict.why == "nothing harmful was found, but nobody asked to change: build, skin"
 
 
+def test_an_edits_output_alone_is_flagged_from_a_score_of_its_own():
+    base = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, 1.0)))  # 0.73
+    calibration = dict.fromkeys(CONFIG.names, (0.0, -5.0))
+    loaded = Loaded(base.model, base.prompts, tiny.transformations(calibration=calibration))
+    surer = EDITS.model_copy(update={"alone": dict.fromkeys(tiny.CATEGORIES, 0.8)})
+    assert Classifier(loaded, ALL, EDITS).judge(edit()).flagged
+    assert not Classifier(loaded, ALL, surer).judge(edit()).flagged
+    drawn = edit().model_copy(update={"input": None})
+    assert Classifier(loaded, ALL, surer).judge(drawn).flagged
+
+
 # What must not be
 
 
