@@ -66,7 +66,7 @@ def check(classifier: Classifier, folder: Path) -> None:
         ConfigurationError: one is judged wrong, or cannot be read.
     """
     for canary, request in _known(classifier, folder):
-        _hold(canary, classifier.judge(request))
+        hold(canary, classifier.judge(request))
 
 
 async def check_asked(
@@ -81,7 +81,7 @@ async def check_asked(
     """
     for canary, request in _known(classifier, folder):
         edit = await ask(request) if request.input is not None else None
-        _hold(canary, classifier.judge(request, edit))
+        hold(canary, classifier.judge(request, edit))
 
 
 def _known(classifier: Classifier, folder: Path) -> Iterator[tuple[Canary, PictureRequest]]:
@@ -102,8 +102,8 @@ def _known(classifier: Classifier, folder: Path) -> Iterator[tuple[Canary, Pictu
             )
 
 
-def _hold(canary: Canary, verdict: PictureVerdict) -> None:
-    """Raises if the verdict is not what the canary's must be."""
+def hold(canary: Canary, verdict: PictureVerdict) -> None:
+    """Raises ConfigurationError if the verdict is not what the canary's must be."""
     if verdict.category != canary.category:
         raise ConfigurationError(
             f"the picture classifier finds {verdict.category!r} in {canary.file!r}, which must "

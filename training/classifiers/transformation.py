@@ -21,10 +21,16 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from deployments.classifier.canaries import FOLDER, Canary, save_canaries
+from deployments import pictures
+from deployments.classifier.canaries import FOLDER, Canary, hold, save_canaries
+from deployments.classifier.classifier import Classifier, load
+from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.model import PictureHarmModel
 from deployments.classifier.transformation import TransformationConfig, TransformationModel
+from deployments.contracts import PictureRequest
 from deployments.embedded.folders import made_once
+from deployments.errors import ConfigurationError
+from deployments.policy import EditPolicy
 from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
 from training.classifiers.edit_pairs import Known, KnownPairs, described, known_pairs
 from training.classifiers.generated import remade
@@ -248,31 +254,58 @@ def figures(truths: NDArray, scored: NDArray) -> dict[str, dict[str, float]]:
 
 
 def canaries(
-    drawn: KnownPairs, after: NDArray[np.uint8], scored: NDArray, folder: Path, each: int = 2
+    drawn: KnownPairs,
+    after: NDArray[np.uint8],
+    scored: NDArray,
+    classifier: Classifier,
+    folder: Path,
+    each: int = 2,
 ) -> None:
-    """Ships a few edits of every harm, of every change nobody asked for and of neither."""
+    """Ships a few edits of every harm, of every change nobody asked for and of neither.
+
+    Args:
+        scored: the model's logits; a canary's are clear.
+        classifier: with the model and the one of single pictures, of which it is right too.
+    """
     truths = np.array([known.truth for known in drawn.all])
     clear = (np.where(truths > 0, 1.0, -1.0) * scored > CLEAR).all(axis=1)
     chosen: list[Canary] = []
     images: dict[str, NDArray[np.uint8]] = {}
     for column, name in enumerate((None, *COLUMNS.names), start=-1):
         only = np.eye(truths.shape[1])[column] if name else np.zeros(truths.shape[1])
-        rows = np.flatnonzero(clear & (truths == only).all(axis=1))
-        for number, row in enumerate(rows[: each if name else 2 * each]):
+        number = 0
+        for row in np.flatnonzero(clear & (truths == only).all(axis=1)):
+            if number == (each if name else 2 * each):
+                break
             label = f"{name or 'good'}-{number}"
-            images[f"{label}-before.png"] = np.array(drawn.before[row])
-            images[f"{label}.png"] = np.array(after[row])
-            harm = name if name in COLUMNS.categories else None
-            chosen.append(
-                Canary(
-                    file=f"{label}.png",
-                    prompt=drawn.all[row].edit.instruction,
-                    category=harm,
-                    input=f"{label}-before.png",
-                    changed=frozenset([name] if name in COLUMNS.identity else []),
-                )
+            canary = Canary(
+                file=f"{label}.png",
+                prompt=drawn.all[row].edit.instruction,
+                category=name if name in COLUMNS.categories else None,
+                input=f"{label}-before.png",
+                changed=frozenset([name] if name in COLUMNS.identity else []),
             )
+            before, output = np.array(drawn.before[row]), np.array(after[row])
+            request = PictureRequest(
+                prompt=canary.prompt,
+                input=pictures.from_array(before),
+                output=pictures.from_array(output),
+            )
+            try:
+                hold(canary, classifier.judge(request))
+            except ConfigurationError:
+                continue
+            chosen.append(canary)
+            images |= {f"{label}-before.png": before, f"{label}.png": output}
+            number += 1
     save_canaries(folder, chosen, images)
+
+
+def whole(folder: Path) -> Classifier:
+    """The classifier of the service with the model in a folder, flagging from 0.5."""
+    config = ClassifierConfig(model=str(MODELS / "classifier"), transformation=str(folder))
+    each = dict.fromkeys(COLUMNS.categories, 0.5)
+    return Classifier(load(config), each, EditPolicy(thresholds=each))
 
 
 def begun(config: TransformationConfig) -> TransformationModel:
@@ -333,7 +366,8 @@ def main() -> None:
     averaged.to(torch.bfloat16).save_pretrained(args.output)
     averaged.float()
     shown = decoded(held_out, vae, 1)
-    canaries(held_out, shown, _scored(averaged, held_out, vae)[1], args.output / FOLDER)
+    scored = _scored(averaged, held_out, vae)[1]
+    canaries(held_out, shown, scored, whole(args.output), args.output / FOLDER)
     unseen = known_pairs(CHECKPOINTS, args.seed, args.held_out, "test")
     found = figures(*_scored(averaged, unseen, vae))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | found))
