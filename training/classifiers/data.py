@@ -3,11 +3,11 @@
 Each model draws from its own seed. Truth is the world's, never another model's.
 """
 
-import multiprocessing
 import pickle
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from deployments.classifier.prompt import PromptEncoder
 from deployments.embedded.folders import made_once
+from training.chunks import Chunk, drawn_in_chunks
 from training.loop import MODELS, fingerprint
 from training.world.captions import Split, write_caption
 from training.world.faults import FaultRates
@@ -32,8 +33,6 @@ from training.world.wish import Wish
 from training.world.wishes import random_wish
 
 SIZE = 64
-CHUNK = 500
-"""Examples drawn from one random stream; any number of workers draws the same set."""
 LOOK_ALIKES = OBJECTS[10:]
 DECODED, NOISE = 12_000, 0.2
 """Pictures that also go through the autoencoder, and the most noise that their latents get: beyond
@@ -142,24 +141,17 @@ def _draw_all(
     shape = (count, SIZE, SIZE, 3)
     pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, shape)
     drawn: list[Example] = []
-    jobs = [
-        (seed, start, min(CHUNK, count - start), split, recipe) for start in range(0, count, CHUNK)
-    ]
-    with multiprocessing.Pool(workers) as pool, tqdm(total=count, desc="drawing") as bar:
-        for part, pictures in pool.imap(_draw_chunk, jobs):
-            pixels[len(drawn) : len(drawn) + len(part)] = pictures
-            drawn += part
-            bar.update(len(part))
+    of_recipe = partial(_draw_chunk, recipe)
+    for chunk, (part, pictures) in drawn_in_chunks(of_recipe, seed, count, split, workers):
+        pixels[chunk.rows] = pictures
+        drawn += part
     pixels.flush()
     (target / "examples.pickle").write_bytes(pickle.dumps(drawn))
 
 
-def _draw_chunk(
-    job: tuple[int, int, int, Split, Recipe],
-) -> tuple[list[Example], NDArray[np.uint8]]:
-    seed, start, count, split, recipe = job
-    rng = random.Random(f"classifiers-{seed}-{split}-{start}")
-    drawn = [recipe(rng, split) for _ in range(count)]
+def _draw_chunk(recipe: Recipe, chunk: Chunk) -> tuple[list[Example], NDArray[np.uint8]]:
+    rng = chunk.stream("classifiers")
+    drawn = [recipe(rng, chunk.split) for _ in range(chunk.count)]
     return drawn, np.stack([example.render() for example in drawn])
 
 

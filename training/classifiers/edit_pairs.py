@@ -4,7 +4,6 @@ Edits of the world, twins that differ in one picture or in the words alone, and 
 somebody is another person in some attribute, as a real edit model leaves them.
 """
 
-import multiprocessing
 import pickle
 import random
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from deployments.embedded.folders import made_once
+from training.chunks import Chunk, drawn_in_chunks
 from training.world.captions import Split, write_caption
 from training.world.edits import IDENTITY, Edit, another, draw_context, draw_edit
 from training.world.faults import FaultRates
@@ -25,8 +24,6 @@ from training.world.vocabulary import HAIR_COLOURS, HAIR_STYLES, HARMS
 from training.world.wish import PersonWish, Wish
 
 SIZE = 64
-CHUNK = 500
-"""Pairs drawn from one random stream; any number of workers draws the same set."""
 SEEN, CLEARLY = 16, 40
 """Pixels of a picture that must differ, and by how much of 255: of what shows in fewer the judge is
 right in a third of all cases, of anything else in 99 %."""
@@ -89,27 +86,21 @@ def _draw_all(target: Path, seed: int, count: int, split: Split, workers: int) -
         for name in ("before", "after")
     ]
     known: list[Known] = []
-    jobs = [(seed, start, min(CHUNK, count - start), split) for start in range(0, count, CHUNK)]
-    with multiprocessing.Pool(workers) as pool, tqdm(total=count, desc="drawing") as bar:
-        for drawn, *pictures in pool.imap(_draw_chunk, jobs):
-            for array, part in zip(arrays, pictures, strict=True):
-                array[len(known) : len(known) + len(drawn)] = part
-            known += drawn
-            bar.update(len(drawn))
+    for chunk, (drawn, *pictures) in drawn_in_chunks(_draw_chunk, seed, count, split, workers):
+        for array, part in zip(arrays, pictures, strict=True):
+            array[chunk.rows] = part
+        known += drawn
     for array in arrays:
         array.flush()
     (target / "edits.pickle").write_bytes(pickle.dumps(known))
 
 
-def _draw_chunk(
-    job: tuple[int, int, int, Split],
-) -> tuple[list[Known], NDArray[np.uint8], NDArray[np.uint8]]:
-    seed, start, count, split = job
-    rng = random.Random(f"known-edits-{seed}-{split}-{start}")
+def _draw_chunk(chunk: Chunk) -> tuple[list[Known], NDArray[np.uint8], NDArray[np.uint8]]:
+    rng = chunk.stream("known-edits")
     edits: list[Edit] = []
-    while len(edits) < count:
-        edits += _some(rng, split)
-    edits = edits[:count]
+    while len(edits) < chunk.count:
+        edits += _some(rng, chunk.split)
+    edits = edits[: chunk.count]
     before, after = (
         np.stack([render(scene) for scene in scenes])
         for scenes in ([edit.before for edit in edits], [edit.after for edit in edits])

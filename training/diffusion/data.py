@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from deployments.embedded.folders import made_once
+from training.chunks import Chunk, drawn_in_chunks
 from training.world.captions import Split
 from training.world.faults import FaultRates
 from training.world.pen import Box
@@ -26,8 +25,6 @@ CELLS = 16
 """Of a latent along each side (`autoencoder.LATENT`); the U-Net's error counts cell by cell."""
 BOX_WEIGHT = 100.0
 """What one person, thing or mark weighs in a picture whose every cell of background weighs 1."""
-CHUNK = 500
-"""Examples drawn from one random stream. Any number of workers gives the same set."""
 
 _ARRAYS = ("pixels.npy", "weights.npy")
 
@@ -69,24 +66,17 @@ def _draw_all(target: Path, seed: int, count: int, split: Split, workers: int) -
     pixels = _array(target / _ARRAYS[0], np.uint8, (count, SIZE, SIZE, 3))
     weights = _array(target / _ARRAYS[1], np.float16, (count, CELLS, CELLS))
     captions: list[str] = []
-    jobs = [(seed, start, min(CHUNK, count - start), split) for start in range(0, count, CHUNK)]
-    with multiprocessing.Pool(workers) as pool, tqdm(total=count, desc="drawing") as bar:
-        for drawn, weighed, texts in pool.imap(_draw_chunk, jobs):
-            rows = slice(len(captions), len(captions) + len(texts))
-            pixels[rows], weights[rows] = drawn, weighed
-            captions += texts
-            bar.update(len(texts))
+    for chunk, part in drawn_in_chunks(_draw_chunk, seed, count, split, workers):
+        pixels[chunk.rows], weights[chunk.rows], texts = part
+        captions += texts
     pixels.flush()
     weights.flush()
     (target / "captions.json").write_text(json.dumps(captions), encoding="utf-8")
 
 
-def _draw_chunk(
-    job: tuple[int, int, int, Split],
-) -> tuple[NDArray[np.uint8], NDArray[np.float16], list[str]]:
-    seed, start, count, split = job
-    rng = random.Random(f"{seed}-{split}-{start}")
-    examples = [draw(rng, FaultRates(), split) for _ in range(count)]
+def _draw_chunk(chunk: Chunk) -> tuple[NDArray[np.uint8], NDArray[np.float16], list[str]]:
+    rng = chunk.stream("pictures")
+    examples = [draw(rng, FaultRates(), chunk.split) for _ in range(chunk.count)]
     painted = [paint(e.scene, SIZE) for e in examples]
     return (
         np.stack([pixels for pixels, _ in painted]),

@@ -9,7 +9,6 @@ guidance.
 
 import argparse
 import json
-import multiprocessing
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from deployments.embedded.edit import INPUT_LAYER, UPDATES, widened
 from deployments.embedded.folders import made_once
+from training.chunks import Chunk, drawn_in_chunks
 from training.diffusion.autoencoder import LATENT
 from training.diffusion.data import BOX_WEIGHT, CELLS, SIZE, Encoded, Resident, cell_weights
 from training.diffusion.text import LENGTH, WIDTH, TextEncoder
@@ -47,7 +46,6 @@ heart: the drawn edits are many, their wordings few."""
 SURROUNDINGS = 0.2
 """Share of edits of a place or an animal, besides those among all others: most of the picture
 changes in them while the person must stay, which takes the longest to learn."""
-CHUNK = 250
 _ARRAYS = ("before.npy", "after.npy", "weights.npy")
 
 
@@ -80,24 +78,18 @@ def _draw_all(target: Path, seed: int, count: int, split: Split, workers: int) -
         for name, dtype, shape in zip(_ARRAYS, dtypes, shapes, strict=True)
     ]
     texts: list[str] = []
-    jobs = [(seed, start, min(CHUNK, count - start), split) for start in range(0, count, CHUNK)]
-    with multiprocessing.Pool(workers) as pool, tqdm(total=count, desc="drawing") as bar:
-        for drawn, said in pool.imap(_draw_chunk, jobs):
-            for array, part in zip(arrays, drawn, strict=True):
-                array[len(texts) : len(texts) + len(said)] = part
-            texts += said
-            bar.update(len(said))
+    for chunk, (pictures, said) in drawn_in_chunks(_draw_chunk, seed, count, split, workers):
+        for array, part in zip(arrays, pictures, strict=True):
+            array[chunk.rows] = part
+        texts += said
     for array in arrays:
         array.flush()
     (target / "instructions.json").write_text(json.dumps(texts), encoding="utf-8")
 
 
-def _draw_chunk(
-    job: tuple[int, int, int, Split],
-) -> tuple[tuple[NDArray[np.generic], ...], list[str]]:
-    seed, start, count, split = job
-    rng = random.Random(f"edits-{seed}-{split}-{start}")
-    edits = [_draw(rng, split) for _ in range(count)]
+def _draw_chunk(chunk: Chunk) -> tuple[tuple[NDArray[np.generic], ...], list[str]]:
+    rng = chunk.stream("edits")
+    edits = [_draw(rng, chunk.split) for _ in range(chunk.count)]
     before = np.stack([paint(edit.before, SIZE)[0] for edit in edits])
     painted = [paint(edit.after, SIZE) for edit in edits]
     after = np.stack([pixels for pixels, _ in painted])
