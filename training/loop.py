@@ -25,8 +25,8 @@ def fingerprint(*models: str) -> str:
     digest = hashlib.sha256()
     for model in models:
         name = "vae" if model == "encoder" else model
-        (file,) = (MODELS / name).glob("*.safetensors")
-        weights = load_file(file)
+        files = sorted((MODELS / name).glob("*.safetensors"))
+        weights = {key: value for file in files for key, value in load_file(file).items()}
         for key in sorted(weights):
             if model != "encoder" or key.startswith(("encoder.", "quant_conv.")):
                 digest.update(weights[key].flatten().view(torch.uint8).numpy().tobytes())

@@ -105,8 +105,7 @@ def _draw_chunk(chunk: Chunk) -> tuple[list[Known], NDArray[np.uint8], NDArray[n
         np.stack([render(scene) for scene in scenes])
         for scenes in ([edit.before for edit in edits], [edit.after for edit in edits])
     )
-    known = [Known(e, _visible(e, shown)) for e, shown in zip(edits, after, strict=True)]
-    return known, before, after
+    return [known_edit(edit) for edit in edits], before, after
 
 
 def _some(rng: random.Random, split: Split) -> tuple[Edit, ...]:
@@ -126,15 +125,17 @@ def drifted(edit: Edit, rng: random.Random) -> Edit:
     return replace(edit, after=replace(edit.after, people=(person,)))
 
 
-def _visible(edit: Edit, after: NDArray[np.uint8]) -> frozenset[str]:
-    """The changed attributes of IDENTITY without whose change the picture would be another one."""
+def known_edit(edit: Edit) -> Known:
+    """An edit with those of IDENTITY without whose change the picture would be another one."""
+    after = render(edit.after)
     person, old = edit.after.people[0], edit.before.people[0]
     changed = [name for name in IDENTITY if getattr(person, name) != getattr(old, name)]
     kept = {
         name: replace(edit.after, people=(replace(person, **{name: getattr(old, name)}),))
         for name in changed
     }
-    return frozenset(name for name in changed if _differ(render(kept[name]), after))
+    visible = frozenset(name for name in changed if _differ(render(kept[name]), after))
+    return Known(edit, visible)
 
 
 def tells(scene: Scene, name: str) -> bool:

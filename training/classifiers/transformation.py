@@ -2,8 +2,8 @@
 
 Sight and words are trained each on their own truth, as the model keeps them apart: what the two
 pictures show to have changed, and what the instruction asks for. Outputs come as they are rendered,
-through the autoencoder and half made by the U-Net, as an edit model's do; both pictures of a pair
-are recoloured and moved alike. Ends with calibration, canaries and the figures on held-out
+through the autoencoder, half made by the U-Net, and as the edit model made them; both pictures of a
+pair are recoloured and moved alike. Ends with calibration, canaries and the figures on held-out
 wordings.
 """
 
@@ -34,6 +34,7 @@ from deployments.policy import EditPolicy
 from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
 from training.classifiers.edit_pairs import Known, KnownPairs, described, known_pairs
 from training.classifiers.generated import remade
+from training.classifiers.own_edits import own_edits
 from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS
@@ -44,6 +45,8 @@ SMOOTHING = 0.02
 THROUGH, MADE, NOISE = 0.4, 0.3, 0.25
 """Shares of outputs that come through the autoencoder and from the U-Net, where it was asked for
 any, and the most noise that the former's latents get."""
+OWN = 0.4
+"""Share of a batch that the edit model made, where it was asked for any."""
 COLUMNS = TransformationConfig()
 HIDDEN, LOOKS = -1, 0.05
 """A look that cannot be seen, and the weight of each look's cross-entropy."""
@@ -114,33 +117,46 @@ class Batches:
         drawn: KnownPairs,
         decoded: NDArray[np.uint8],
         made: NDArray[np.uint8],
+        own: KnownPairs | None,
         seed: int,
         device: torch.device,
     ) -> None:
-        self._drawn, self._decoded, self._made = drawn, decoded, made
+        self._drawn, self._decoded, self._made, self._own = drawn, decoded, made, own
         self._seed, self._device = seed, device
-        self._seen = torch.tensor([seen_truth(known) for known in drawn.all])
-        self._said = torch.tensor([said_truth(known) for known in drawn.all])
-        self._looks = torch.tensor([looks_truth(known) for known in drawn.all])
+        every = known_of(drawn, own)
+        self._seen = torch.tensor([seen_truth(known) for known in every])
+        self._said = torch.tensor([said_truth(known) for known in every])
+        self._looks = torch.tensor([looks_truth(known) for known in every])
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
         step, size = key
         rng = np.random.default_rng((self._seed, step))
-        rows = np.sort(rng.integers(len(self._drawn.all), size=size))
-        after = np.array(self._drawn.after[rows])
-        roll = rng.random(size)
+        of_own = round(OWN * size) if self._own else 0
+        rows = np.sort(rng.integers(len(self._drawn.all), size=size - of_own))
+        before, after = np.array(self._drawn.before[rows]), np.array(self._drawn.after[rows])
+        roll = rng.random(len(rows))
         through = roll < THROUGH
         after[through] = self._decoded[rows[through]]
         made = (roll >= 1 - MADE) & (rows < len(self._made))
         after[made] = self._made[rows[made]]
+        if self._own:
+            others = np.sort(rng.integers(len(self._own.all), size=of_own))
+            before = np.concatenate([before, self._own.before[others]])
+            after = np.concatenate([after, self._own.after[others]])
+            rows = np.concatenate([rows, len(self._drawn.all) + others])
         state = int(rng.integers(2**62))
         # The same stream for both, so that what is done to one is done to the other.
         pair = [
             degraded(as_input(part).to(self._device), np.random.default_rng(state))
-            for part in (self._drawn.before[rows], after)
+            for part in (before, after)
         ]
         truths = (part[rows].to(self._device) for part in (self._seen, self._said, self._looks))
         return Batch(pair[0], pair[1], rows, *truths)
+
+
+def known_of(drawn: KnownPairs, own: KnownPairs | None) -> list[Known]:
+    """Of both, in the order of a batch's rows."""
+    return [*drawn.all, *(own.all if own else ())]
 
 
 def decoded(drawn: KnownPairs, vae: AutoencoderKL, seed: int) -> NDArray[np.uint8]:
@@ -308,8 +324,11 @@ def whole(folder: Path) -> Classifier:
     return Classifier(load(config), each, EditPolicy(thresholds=each))
 
 
-def begun(config: TransformationConfig) -> TransformationModel:
-    """A new model, whose trunk begins as the classifier's as far as their layers are alike."""
+def begun(config: TransformationConfig, shipped: Path | None) -> TransformationModel:
+    """A shipped model, or a new one, whose trunk begins as the classifier's as far as their layers
+    are alike."""
+    if shipped:
+        return TransformationModel.from_pretrained(shipped, dtype=torch.float32)
     model = TransformationModel(config)
     known = PictureHarmModel.from_pretrained(MODELS / "classifier").trunk.state_dict()
     own = model.trunk.state_dict()
@@ -333,6 +352,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40_000, help="drawn pairs")
     parser.add_argument("--held-out", type=int, default=2000, help="pairs for calibration")
     parser.add_argument("--made", type=int, default=0, help="outputs that go through the U-Net")
+    parser.add_argument("--own", type=int, default=0, help="outputs of the edit model besides")
+    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
+    parser.add_argument("--begin", type=Path, help="folder of a shipped model to go on from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
@@ -349,43 +371,51 @@ def main() -> None:
     vae = autoencoder(args.device)
     torch.manual_seed(args.seed)
     config = TransformationConfig()
-    model = begun(config).to(memory_format=torch.channels_last)
+    model = begun(config, args.begin).to(memory_format=torch.channels_last)
     device = torch.device(args.device)
     fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume, device)
-    prompts = _prompts(drawn, config.prompt_window, args.device)
+    own = own_edits(args.seed, args.own, vae, args.threads) if args.own else None
+    texts = [known.edit.instruction for known in known_of(drawn, own)]
+    folder = drawn.folder.with_name(f"{drawn.folder.name}-{args.own}-prompts")
+    prompts = PromptStates(texts, folder, config.prompt_window, args.device)
     outputs = decoded(drawn, vae, args.seed), half_made(drawn, args.made, vae, args.seed)
-    batches = Batches(drawn, *outputs, args.seed, device)
-    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    batches = Batches(drawn, *outputs, own, args.seed, device)
+    schedule = Schedule(rate=args.rate, budget=60 * args.minutes, decay_share=0.4)
     final = fit.run(lambda step: loss(model, batches[step, args.batch], prompts), schedule)
     averaged = fit.averaged(TransformationModel(config))
     if args.words:
         take_words(averaged, args.words)
     # Calibrated on training's wordings and other pictures; measured on wordings it has never met.
     held_out = known_pairs(CHECKPOINTS, args.seed + 1, args.held_out)
-    averaged.config.calibration = calibration(*_scored(averaged, held_out, vae))
+    parts = [_scored(averaged, held_out, decoded(held_out, vae, 1))]
+    if own:
+        others = own_edits(args.seed + 1, len(own.all) // 6, vae, args.threads)
+        parts.append(_scored(averaged, others, others.after))
+        print(json.dumps({"own": figures(*parts[-1])}))
+    averaged.config.calibration = calibration(*map(np.concatenate, zip(*parts, strict=True)))
     averaged.to(torch.bfloat16).save_pretrained(args.output)
     averaged.float()
     shown = decoded(held_out, vae, 1)
-    scored = _scored(averaged, held_out, vae)[1]
+    _, scored = _scored(averaged, held_out, shown)
     canaries(held_out, shown, scored, whole(args.output), args.output / FOLDER)
     unseen = known_pairs(CHECKPOINTS, args.seed, args.held_out, "test")
-    found = figures(*_scored(averaged, unseen, vae))
+    found = figures(*_scored(averaged, unseen, decoded(unseen, vae, 1)))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | found))
 
 
-def _prompts(drawn: KnownPairs, window: int, device: str = "cpu") -> PromptStates:
+def _prompts(drawn: KnownPairs, window: int) -> PromptStates:
     texts = [known.edit.instruction for known in drawn.all]
     folder = drawn.folder.with_name(f"{drawn.folder.name}-prompts")
-    return PromptStates(texts, folder, window, device)
+    return PromptStates(texts, folder, window)
 
 
 def _scored(
-    model: TransformationModel, drawn: KnownPairs, vae: AutoencoderKL
+    model: TransformationModel, drawn: KnownPairs, after: NDArray[np.uint8]
 ) -> tuple[NDArray, NDArray]:
-    """Truths and logits (n, names) of pairs whose outputs came through the autoencoder."""
+    """Truths and logits (n, names) of pairs with such outputs."""
     prompts = _prompts(drawn, model.config.prompt_window)
     truths = np.array([known.truth for known in drawn.all])
-    return truths, logits(model, drawn, decoded(drawn, vae, 1), prompts)
+    return truths, logits(model, drawn, after, prompts)
 
 
 if __name__ == "__main__":
