@@ -29,7 +29,7 @@ from training.world.faults import FaultRates
 from training.world.renderer import render
 
 STEPS, BATCH = 12, 48
-GUIDANCE, PICTURE_GUIDANCE = 3.0, 2.0
+GUIDANCE, PICTURE_GUIDANCE = 3.0, 1.8
 """As the miniature is served."""
 OTHERS = 0.5
 """Share of pairs whose picture before is of somebody else than the one that was edited."""
