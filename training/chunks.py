@@ -34,16 +34,11 @@ class Chunk:
 
 
 def drawn_in_chunks(
-    draw: Callable[[Chunk], Drawn],
-    seed: int,
-    count: int,
-    split: Split,
-    workers: int,
-    size: int = SIZE,
+    draw: Callable[[Chunk], Drawn], seed: int, count: int, split: Split, workers: int
 ) -> Iterator[tuple[Chunk, Drawn]]:
     """What `draw`, which must be picklable, makes of each chunk, in order, with a progress bar."""
-    starts = range(0, count, size)
-    chunks = [Chunk(seed, split, start, min(size, count - start)) for start in starts]
+    starts = range(0, count, SIZE)
+    chunks = [Chunk(seed, split, start, min(SIZE, count - start)) for start in starts]
     with multiprocessing.Pool(workers) as pool, tqdm(total=count, desc="drawing") as bar:
         for chunk, drawn in zip(chunks, pool.imap(draw, chunks), strict=True):
             yield chunk, drawn
