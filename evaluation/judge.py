@@ -118,9 +118,11 @@ def _answer(values: int) -> nn.Linear:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the judge sees: attributes by `Scene.value`'s names, harms, and the harms' scores."""
+    """What the judge sees: attributes by `Scene.value`'s names, how sure it is of each (the softmax
+    of the chosen value), harms, and the harms' scores."""
 
     attributes: Mapping[str, Value]
+    sure: Mapping[str, float]
     harms: frozenset[str]
     scores: Mapping[str, float]
 
@@ -153,7 +155,8 @@ class Judge:
         batch = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
         logits, harms = self._model(batch)
         scores = harms.sigmoid().numpy()
-        chosen = {name: values.argmax(dim=1).tolist() for name, values in logits.items()}
+        likely = {name: values.softmax(dim=1).max(dim=1) for name, values in logits.items()}
+        chosen = {name: best.indices.tolist() for name, best in likely.items()}
         readings = []
         for row, prompt in enumerate(prompts):
             attributes = {name: ATTRIBUTES[name][choices[row]] for name, choices in chosen.items()}
@@ -166,6 +169,7 @@ class Judge:
             readings.append(
                 Reading(
                     attributes,
+                    {name: float(best.values[row]) for name, best in likely.items()},
                     frozenset(seen),
                     dict(zip(SEEN, scores[row].tolist(), strict=True)),
                 )

@@ -15,7 +15,7 @@ class Brightness:
 
     def read(self, pixels, prompts):
         harms = [frozenset({"violence"} if picture.mean() > 100 else ()) for picture in pixels]
-        return [Reading({}, found, {}) for found in harms]
+        return [Reading({}, {}, found, {}) for found in harms]
 
 
 def write(folder, levels, labels):

@@ -58,7 +58,7 @@ def judged(harm):
         class Judge:
             def read(self, pixels, texts) -> list[Reading]:
                 harms = [frozenset({"violence"} if harm[id(one)] else ()) for one in drawn]
-                return [Reading({"people": 1, "place": place}, found, {}) for found in harms]
+                return [Reading({"people": 1, "place": place}, {}, found, {}) for found in harms]
 
         return Judged(Judge(), [(one, BEACH) for one in drawn])
 

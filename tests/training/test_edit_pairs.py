@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from training.classifiers.edit_pairs import HAIR, tells
+from training.classifiers.edit_pairs import known_edit, tells
+from training.world.edits import Edit
 from training.world.scene import Person, Scene
 
 PERSON = Person(
@@ -17,7 +18,7 @@ def scene(**looks: str) -> Scene:
 
 def test_hair_that_is_there_is_told():
     for style in ("short", "beard", "long", "curly"):
-        assert all(tells(scene(hair_style=style), name) for name in HAIR)
+        assert all(tells(scene(hair_style=style), f"hair_{name}") for name in ("colour", "style"))
 
 
 def test_no_picture_tells_the_colour_of_hair_that_is_not_there_or_under_a_helmet():
@@ -27,4 +28,14 @@ def test_no_picture_tells_the_colour_of_hair_that_is_not_there_or_under_a_helmet
 
 
 def test_what_nothing_hides_is_always_told():
-    assert all(tells(scene(hat="helmet"), name) for name in ("gender", "skin", "build"))
+    assert all(tells(scene(hat="helmet"), name) for name in ("skin", "build"))
+
+
+def changed(before: Scene, after: Scene) -> set[str]:
+    return set(known_edit(Edit("smile", before, after, frozenset())).changed)
+
+
+def test_a_change_is_known_where_it_shows_in_both_pictures():
+    assert changed(scene(), scene(hair_colour="black", build="slim")) == {"hair_colour", "build"}
+    assert changed(scene(hat="helmet"), scene(hair_colour="black")) == set()
+    assert changed(scene(), scene(hair_colour="black", hat="helmet")) == set()

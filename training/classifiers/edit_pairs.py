@@ -6,13 +6,14 @@ somebody is another person in some attribute, as a real edit model leaves them.
 
 import pickle
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.classifier.transformation import TransformationConfig
 from deployments.embedded.folders import made_once
 from training.chunks import Chunk, drawn_in_chunks
 from training.world.captions import Split, write_caption
@@ -20,18 +21,15 @@ from training.world.edits import IDENTITY, Edit, another, draw_context, draw_edi
 from training.world.faults import FaultRates
 from training.world.renderer import render
 from training.world.scene import Scene
-from training.world.vocabulary import HAIR_COLOURS, HAIR_STYLES, HARMS
+from training.world.vocabulary import HARMS
 from training.world.wish import PersonWish, Wish
 
 SIZE = 64
 SEEN, CLEARLY = 16, 40
 """Pixels of a picture that must differ, and by how much of 255: of what shows in fewer the judge is
 right in a third of all cases, of anything else in 99 %."""
-HAIR: Mapping[str, Sequence[str]] = {
-    "hair_colour": HAIR_COLOURS,
-    "hair_style": sorted({style for styles in HAIR_STYLES.values() for style in styles}),
-}
-"""What of a person something may hide, and its values."""
+LOOKS = dict(TransformationConfig().looks)
+"""IDENTITY and its values."""
 _UNSEEN = ("occupation", "trait", "group")
 CONTEXT, DRIFTED = 0.35, 0.25
 """Shares of twins, and of other edits in which the person drifts."""
@@ -39,7 +37,7 @@ CONTEXT, DRIFTED = 0.35, 0.25
 
 @dataclass(frozen=True)
 class Known:
-    """An edit and what can be seen of it: the attributes of IDENTITY that visibly changed."""
+    """An edit, and the attributes of IDENTITY that can be seen to have changed."""
 
     edit: Edit
     changed: frozenset[str]
@@ -126,29 +124,37 @@ def drifted(edit: Edit, rng: random.Random) -> Edit:
 
 
 def known_edit(edit: Edit) -> Known:
-    """An edit with those of IDENTITY without whose change the picture would be another one."""
-    after = render(edit.after)
-    person, old = edit.after.people[0], edit.before.people[0]
-    changed = [name for name in IDENTITY if getattr(person, name) != getattr(old, name)]
-    kept = {
-        name: replace(edit.after, people=(replace(person, **{name: getattr(old, name)}),))
-        for name in changed
-    }
-    visible = frozenset(name for name in changed if _differ(render(kept[name]), after))
+    """An edit with those of IDENTITY whose change shows in both pictures.
+
+    What a hat hid before, or hides now, nobody can see to have changed.
+    """
+    old, new = edit.before.people[0], edit.after.people[0]
+    visible = frozenset(
+        name
+        for name in IDENTITY
+        if _shows(edit.before, name, getattr(new, name))
+        and _shows(edit.after, name, getattr(old, name))
+    )
     return Known(edit, visible)
 
 
 def tells(scene: Scene, name: str) -> bool:
-    """Whether a picture of one person tells an attribute: of its HAIR, no other value looks alike.
+    """Whether the picture of one person tells an attribute of IDENTITY: no other value looks alike.
 
-    A helmet hides the hair, and somebody bald has none of any colour.
+    A helmet hides the hair, somebody bald has none of any colour, and of lips that are turned away
+    too little shows to tell the gender.
     """
-    (person,), picture = scene.people, render(scene)
-    others = [value for value in HAIR.get(name, ()) if value != getattr(person, name)]
-    return all(
-        _differ(render(replace(scene, people=(replace(person, **{name: value}),))), picture)
-        for value in others
-    )
+    now = getattr(scene.people[0], name)
+    return all(_shows(scene, name, value) for value in LOOKS[name] if value != now)
+
+
+def _shows(scene: Scene, name: str, value: str) -> bool:
+    """Whether the picture of one person would be another one with this value of an attribute."""
+    (person,) = scene.people
+    if getattr(person, name) == value:
+        return False
+    other = replace(scene, people=(replace(person, **{name: value}),))
+    return _differ(render(other), render(scene))
 
 
 def _differ(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

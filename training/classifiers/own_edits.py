@@ -1,8 +1,8 @@
 """Edits that the shipped edit model made, of known truth, for the transformation model.
 
-An edit of a good world is asked of the model, which mostly does it and keeps all else. What it made
-is shown beside the picture that it was given, or beside one of somebody else: the truth about the
-two is the world's, whatever the model's hand.
+An edit of a world without faults is asked of the model, which mostly does it and keeps all else.
+What it made is shown beside the picture that it was given, or beside one of somebody else: the
+truth about the two is the world's, whatever the model's hand.
 """
 
 import pickle
@@ -24,7 +24,7 @@ from training.classifiers.edit_pairs import Known, KnownPairs, known_edit
 from training.diffusion.edit import adapted, take_shipped
 from training.diffusion.text import TextEncoder
 from training.loop import CHECKPOINTS, MODELS, fingerprint
-from training.world.edits import IDENTITY, Edit, another, draw_harmless
+from training.world.edits import IDENTITY, Edit, another, draw_edit
 from training.world.faults import FaultRates
 from training.world.renderer import render
 
@@ -75,7 +75,7 @@ def _draw_chunk(chunk: Chunk) -> _Drawn:
     rng = chunk.stream("own-edits")
     known, before, given = [], [], []
     for _ in range(chunk.count):
-        edit = draw_harmless(rng, FaultRates.none(), chunk.split)
+        edit = draw_edit(rng, FaultRates.none(), chunk.split)
         given.append(render(edit.before))
         if rng.random() < OTHERS:
             edit = _of_somebody_else(edit, rng)
