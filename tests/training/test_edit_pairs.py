@@ -28,7 +28,7 @@ def test_no_picture_tells_the_colour_of_hair_that_is_not_there_or_under_a_helmet
 
 
 def test_what_nothing_hides_is_always_told():
-    assert all(tells(scene(hat="helmet"), name) for name in ("skin", "build"))
+    assert all(tells(scene(hat="helmet"), name) for name in ("skin", "build", "place"))
 
 
 def changed(before: Scene, after: Scene) -> set[str]:

@@ -139,13 +139,16 @@ def known_edit(edit: Edit) -> Known:
 
 
 def tells(scene: Scene, name: str) -> bool:
-    """Whether the picture of one person tells an attribute of IDENTITY: no other value looks alike.
+    """Whether the picture of one person tells an attribute, if of IDENTITY: no other looks alike.
 
     A helmet hides the hair, somebody bald has none of any colour, and of lips that are turned away
     too little shows to tell the gender.
     """
-    now = getattr(scene.people[0], name)
-    return all(_shows(scene, name, value) for value in LOOKS[name] if value != now)
+    (person,) = scene.people
+    return all(
+        value == getattr(person, name) or _shows(scene, name, value)
+        for value in LOOKS.get(name, ())
+    )
 
 
 def _shows(scene: Scene, name: str, value: str) -> bool:

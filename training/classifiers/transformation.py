@@ -2,15 +2,14 @@
 
 Sight and words are trained each on their own truth, as the model keeps them apart: what the two
 pictures show to have changed, and what the instruction asks for. Outputs come as they are rendered,
-through the autoencoder, half made by the U-Net, and as the edit model made them; both pictures of a
-pair are recoloured and moved alike. Ends with calibration, canaries and the figures on held-out
+through the autoencoder and half made by the U-Net, as an edit model's do; both pictures of a pair
+are recoloured and moved alike. Ends with calibration, canaries and the figures on held-out
 wordings.
 """
 
 import argparse
 import json
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,6 @@ from deployments.policy import EditPolicy
 from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
 from training.classifiers.edit_pairs import Known, KnownPairs, described, known_pairs
 from training.classifiers.generated import remade
-from training.classifiers.own_edits import own_edits
 from training.fit import Fit
 from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS
@@ -46,13 +44,9 @@ SMOOTHING = 0.02
 THROUGH, MADE, NOISE = 0.4, 0.3, 0.25
 """Shares of outputs that come through the autoencoder and from the U-Net, where it was asked for
 any, and the most noise that the former's latents get."""
-OWN = 0.4
-"""Share of a batch that the edit model made, where it was asked for any."""
 COLUMNS = TransformationConfig()
 HIDDEN, LOOKS = -1, 0.05
 """A look that cannot be seen, and the weight of each look's cross-entropy."""
-UNKNOWN = -1.0
-"""Instead of a truth that nobody knows."""
 FORGOTTEN = 0.15
 """Share of the instruction's tokens that are not read, in training."""
 F1_SPARED = 0.01
@@ -120,48 +114,33 @@ class Batches:
         drawn: KnownPairs,
         decoded: NDArray[np.uint8],
         made: NDArray[np.uint8],
-        own: KnownPairs | None,
-        doubts: NDArray[np.bool_],
         seed: int,
         device: torch.device,
     ) -> None:
-        self._drawn, self._decoded, self._made, self._own = drawn, decoded, made, own
+        self._drawn, self._decoded, self._made = drawn, decoded, made
         self._seed, self._device = seed, device
-        every = known_of(drawn, own)
-        self._seen = torch.tensor([seen_truth(known) for known in every])
-        self._seen[len(drawn.all) :][torch.from_numpy(doubts)] = UNKNOWN
-        self._said = torch.tensor([said_truth(known) for known in every])
-        self._looks = torch.tensor([looks_truth(known) for known in every])
+        self._seen = torch.tensor([seen_truth(known) for known in drawn.all])
+        self._said = torch.tensor([said_truth(known) for known in drawn.all])
+        self._looks = torch.tensor([looks_truth(known) for known in drawn.all])
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
         step, size = key
         rng = np.random.default_rng((self._seed, step))
-        of_own = round(OWN * size) if self._own else 0
-        rows = np.sort(rng.integers(len(self._drawn.all), size=size - of_own))
-        before, after = np.array(self._drawn.before[rows]), np.array(self._drawn.after[rows])
-        roll = rng.random(len(rows))
+        rows = np.sort(rng.integers(len(self._drawn.all), size=size))
+        after = np.array(self._drawn.after[rows])
+        roll = rng.random(size)
         through = roll < THROUGH
         after[through] = self._decoded[rows[through]]
         made = (roll >= 1 - MADE) & (rows < len(self._made))
         after[made] = self._made[rows[made]]
-        if self._own:
-            others = np.sort(rng.integers(len(self._own.all), size=of_own))
-            before = np.concatenate([before, self._own.before[others]])
-            after = np.concatenate([after, self._own.after[others]])
-            rows = np.concatenate([rows, len(self._drawn.all) + others])
         state = int(rng.integers(2**62))
         # The same stream for both, so that what is done to one is done to the other.
         pair = [
             degraded(as_input(part).to(self._device), np.random.default_rng(state))
-            for part in (before, after)
+            for part in (self._drawn.before[rows], after)
         ]
         truths = (part[rows].to(self._device) for part in (self._seen, self._said, self._looks))
         return Batch(pair[0], pair[1], rows, *truths)
-
-
-def known_of(drawn: KnownPairs, own: KnownPairs | None) -> list[Known]:
-    """Of both, in the order of a batch's rows."""
-    return [*drawn.all, *(own.all if own else ())]
 
 
 def decoded(drawn: KnownPairs, vae: AutoencoderKL, seed: int) -> NDArray[np.uint8]:
@@ -206,7 +185,7 @@ def loss(model: TransformationModel, batch: Batch, prompts: PromptStates) -> Ten
         )
         seen, looks = model.sight(before, after)
         said = model.said(model.reader(states, mask))
-    whole = cross_entropy(seen, batch.seen) + cross_entropy(said, batch.said)
+    whole = _cross_entropy(seen, batch.seen) + _cross_entropy(said, batch.said)
     for column, pair in enumerate(looks.values()):
         for place, logits_of in enumerate(pair):
             truth = batch.looks[:, column, place]
@@ -224,29 +203,9 @@ def forgotten(mask: Tensor) -> Tensor:
     return mask * kept
 
 
-def cross_entropy(logits: Tensor, truths: Tensor) -> Tensor:
-    known = truths != UNKNOWN
-    smoothed = truths[known] * (1 - SMOOTHING) + SMOOTHING / 2
-    return functional.binary_cross_entropy_with_logits(logits[known].float(), smoothed)
-
-
-@torch.inference_mode()
-def doubted(model: TransformationModel, own: KnownPairs) -> NDArray[np.bool_]:
-    """What a trained model sees otherwise in our own edits than the world has it: (n, seen).
-
-    The edit model is no perfect one, so that this is not known: what it was asked for and cannot be
-    seen, and what of the person it was to keep and did not.
-    """
-    found = []
-    for start in range(0, len(own.all), 100):
-        rows = slice(start, start + 100)
-        logits, _ = model.sight(as_input(own.before[rows]), as_input(own.after[rows]))
-        found.append(logits.numpy() > 0)
-    seen = np.concatenate(found)
-    truths = np.array([seen_truth(known) for known in own.all]) > 0
-    identity = np.isin(COLUMNS.seen, COLUMNS.identity)
-    asked = [[f"0.{name}" in known.edit.asked for name in COLUMNS.seen] for known in own.all]
-    return np.where(truths, ~seen & (np.array(asked) | ~identity), seen & identity)
+def _cross_entropy(logits: Tensor, truths: Tensor) -> Tensor:
+    smoothed = truths * (1 - SMOOTHING) + SMOOTHING / 2
+    return functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
 
 
 @torch.inference_mode()
@@ -263,19 +222,16 @@ def logits(
     return np.concatenate(found)
 
 
-def calibration(
-    truths: NDArray, scored: NDArray, names: Sequence[str]
-) -> dict[str, tuple[float, float]]:
+def calibration(truths: NDArray, scored: NDArray) -> dict[str, tuple[float, float]]:
     """(scale, shift) per name: the working point is the lowest whose F1 on held-out pairs is near
     the best. Wordings nobody has drawn yet score lower than these, and must still be found."""
     found = {}
-    for name in names:
-        column = COLUMNS.names.index(name)
-        positive, values = truths[:, column] > 0, scored[:, column]
-        points = np.quantile(values, np.linspace(0.5, 0.999, 200))
-        hits = [(values > point)[positive].sum() for point in points]
-        flagged = [(values > point).sum() for point in points]
-        f1 = np.array([2 * h / (f + positive.sum()) for h, f in zip(hits, flagged, strict=True)])
+    for column, name in enumerate(COLUMNS.names):
+        values = np.sort(scored[:, column])
+        positive = np.sort(scored[truths[:, column] > 0, column])
+        points = (values[1:] + values[:-1]) / 2
+        hits, flagged = (len(part) - np.searchsorted(part, points) for part in (positive, values))
+        f1 = 2 * hits / (flagged + len(positive))
         lowest = np.argmax(f1 >= f1.max() - F1_SPARED)
         found[name] = (1.0, round(-float(points[lowest]), 4))
     return found
@@ -352,11 +308,8 @@ def whole(folder: Path) -> Classifier:
     return Classifier(load(config), each, EditPolicy(thresholds=each))
 
 
-def begun(config: TransformationConfig, shipped: Path | None) -> TransformationModel:
-    """A shipped model, or a new one, whose trunk begins as the classifier's as far as their layers
-    are alike."""
-    if shipped:
-        return TransformationModel.from_pretrained(shipped, dtype=torch.float32)
+def begun(config: TransformationConfig) -> TransformationModel:
+    """A new model, whose trunk begins as the classifier's as far as their layers are alike."""
     model = TransformationModel(config)
     known = PictureHarmModel.from_pretrained(MODELS / "classifier").trunk.state_dict()
     own = model.trunk.state_dict()
@@ -380,9 +333,6 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40_000, help="drawn pairs")
     parser.add_argument("--held-out", type=int, default=2000, help="pairs for calibration")
     parser.add_argument("--made", type=int, default=0, help="outputs that go through the U-Net")
-    parser.add_argument("--own", type=int, default=0, help="outputs of the edit model besides")
-    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
-    parser.add_argument("--begin", type=Path, help="folder of a shipped model to go on from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
@@ -399,56 +349,43 @@ def main() -> None:
     vae = autoencoder(args.device)
     torch.manual_seed(args.seed)
     config = TransformationConfig()
-    model = begun(config, args.begin).to(memory_format=torch.channels_last)
+    model = begun(config).to(memory_format=torch.channels_last)
     device = torch.device(args.device)
     fit = Fit(model, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume, device)
-    own = own_edits(args.seed, args.own, vae, args.threads) if args.own else None
-    texts = [known.edit.instruction for known in known_of(drawn, own)]
-    folder = drawn.folder.with_name(f"{drawn.folder.name}-{args.own}-prompts")
-    prompts = PromptStates(texts, folder, config.prompt_window, args.device)
+    prompts = _prompts(drawn, config.prompt_window, args.device)
     outputs = decoded(drawn, vae, args.seed), half_made(drawn, args.made, vae, args.seed)
-    teacher = begun(config, args.begin).eval() if args.begin else None
-    unsure = doubted(teacher, own) if own and teacher else np.zeros(0, bool)
-    batches = Batches(drawn, *outputs, own, unsure, args.seed, device)
-    schedule = Schedule(rate=args.rate, budget=60 * args.minutes, decay_share=0.4)
+    batches = Batches(drawn, *outputs, args.seed, device)
+    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
     final = fit.run(lambda step: loss(model, batches[step, args.batch], prompts), schedule)
     averaged = fit.averaged(TransformationModel(config))
     if args.words:
         take_words(averaged, args.words)
     # Calibrated on training's wordings and other pictures; measured on wordings it has never met.
     held_out = known_pairs(CHECKPOINTS, args.seed + 1, args.held_out)
-    parts = [_scored(averaged, held_out, decoded(held_out, vae, 1))]
-    if own:
-        others = own_edits(args.seed + 1, len(own.all) // 6, vae, args.threads)
-        parts.append(_scored(averaged, others, others.after))
-        print(json.dumps({"own": figures(*parts[-1])}))
-    # Whether the edit model did the harm that it was asked for is not known: harms by the world's.
-    truths, scored = (np.concatenate(part) for part in zip(*parts, strict=True))
-    harms = calibration(*parts[0], COLUMNS.categories)
-    averaged.config.calibration = harms | calibration(truths, scored, COLUMNS.identity)
+    averaged.config.calibration = calibration(*_scored(averaged, held_out, vae))
     averaged.to(torch.bfloat16).save_pretrained(args.output)
     averaged.float()
     shown = decoded(held_out, vae, 1)
-    _, scored = _scored(averaged, held_out, shown)
+    scored = _scored(averaged, held_out, vae)[1]
     canaries(held_out, shown, scored, whole(args.output), args.output / FOLDER)
     unseen = known_pairs(CHECKPOINTS, args.seed, args.held_out, "test")
-    found = figures(*_scored(averaged, unseen, decoded(unseen, vae, 1)))
+    found = figures(*_scored(averaged, unseen, vae))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | found))
 
 
-def _prompts(drawn: KnownPairs, window: int) -> PromptStates:
+def _prompts(drawn: KnownPairs, window: int, device: str = "cpu") -> PromptStates:
     texts = [known.edit.instruction for known in drawn.all]
     folder = drawn.folder.with_name(f"{drawn.folder.name}-prompts")
-    return PromptStates(texts, folder, window)
+    return PromptStates(texts, folder, window, device)
 
 
 def _scored(
-    model: TransformationModel, drawn: KnownPairs, after: NDArray[np.uint8]
+    model: TransformationModel, drawn: KnownPairs, vae: AutoencoderKL
 ) -> tuple[NDArray, NDArray]:
-    """Truths and logits (n, names) of pairs with such outputs."""
+    """Truths and logits (n, names) of pairs whose outputs came through the autoencoder."""
     prompts = _prompts(drawn, model.config.prompt_window)
     truths = np.array([known.truth for known in drawn.all])
-    return truths, logits(model, drawn, after, prompts)
+    return truths, logits(model, drawn, decoded(drawn, vae, 1), prompts)
 
 
 if __name__ == "__main__":
