@@ -25,7 +25,7 @@ from training.world.renderer import render
 from training.world.scene import Person, Scene
 
 SEEDS = 40
-SIDE, MARGIN, TEXT = 192, 10, 46
+SIDE, MARGIN, TEXT = 192, 10, 60
 HEADINGS = ("given", "the edit model alone", "Safelight")
 
 PERSON = Person("woman", "brown", "heavy", "black", "long", "shirt", "blue", None, "standing")
