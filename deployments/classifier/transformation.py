@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedModel, ResNetConfig, ResNetModel
 
 from deployments.classifier.model import QuestionReader
@@ -151,7 +152,7 @@ class TransformationModel(PreTrainedModel):
         looks = dict(zip(self.config.identity, zip(*parts, strict=True), strict=True))
         columns = dict(zip(self.config.seen, compared.unbind(dim=1), strict=True))
         for name, (one, other) in looks.items():
-            columns[name] = columns[name] + _disagreement(one, other)
+            columns[name] = columns[name] + disagreement(one, other)
         return torch.stack(list(columns.values()), dim=1), looks
 
     def _features(self, pictures: Tensor) -> Tensor:
@@ -179,8 +180,12 @@ class TransformationModel(PreTrainedModel):
         return torch.stack(found, dim=1) * scale + shift
 
 
-def _disagreement(one: Tensor, other: Tensor) -> Tensor:
-    """Log-odds, (B,), that two values differ, of which these are the logits (B, values)."""
-    both = one.float().log_softmax(dim=1) + other.float().log_softmax(dim=1)
-    same = both.logsumexp(dim=1).clamp(-LIMIT, -math.exp(-LIMIT))
-    return (-same.expm1()).log() - same
+def disagreement(one: Tensor, other: Tensor) -> Tensor:
+    """Log-odds, (B,), that two values differ, of which these are the logits (B, values).
+
+    The chance that they agree is the cosine of both distributions: a look that is as doubtful after
+    as it was before has not changed.
+    """
+    then, now = one.float().softmax(dim=1), other.float().softmax(dim=1)
+    same = functional.cosine_similarity(then, now).clamp(math.exp(-LIMIT), 1 - math.exp(-LIMIT))
+    return torch.log1p(-same) - same.log()

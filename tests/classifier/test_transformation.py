@@ -7,7 +7,11 @@ import torch
 
 from deployments.classifier.classifier import Classifier, Loaded, load
 from deployments.classifier.config import ClassifierConfig
-from deployments.classifier.transformation import TransformationConfig, TransformationModel
+from deployments.classifier.transformation import (
+    TransformationConfig,
+    TransformationModel,
+    disagreement,
+)
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer
 from deployments.policy import EditPolicy
@@ -72,7 +76,7 @@ def test_a_change_is_unasked_where_the_words_do_not_name_it(name):
 
 
 def test_the_model_reads_both_pictures_and_the_words():
-    reader = tiny.transformations()
+    reader = tiny.transformations(seed=3)  # of some the looks have the last word
     asked = tiny.pixels(1), "make them smile", tiny.pixels(2)
     first = reader.scores(*asked)
     assert reader.scores(*asked) == first
@@ -166,3 +170,15 @@ def test_a_model_that_does_not_load_whole_does_not_load(tmp_path):
     config.save_pretrained(tmp_path / "edits")
     with pytest.raises(ConfigurationError):
         load(ClassifierConfig(**names))
+
+
+@pytest.mark.parametrize("doubt", [0.0, 1.0, 4.0])
+def test_a_look_that_is_as_doubtful_after_as_before_has_not_changed(doubt):
+    look = doubt * torch.tensor([[1.0, 0.8, -1.0]])
+    assert disagreement(look, look) < -5
+
+
+def test_two_clear_looks_that_differ_disagree_and_two_alike_do_not():
+    one, other = torch.tensor([[4.0, 0.0, 0.0]]), torch.tensor([[0.0, 4.0, 0.0]])
+    assert disagreement(one, other) > 2
+    assert disagreement(one, one + 0.3 * other) < -2
