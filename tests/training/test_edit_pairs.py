@@ -18,7 +18,7 @@ def scene(**looks: str) -> Scene:
 
 def test_hair_that_is_there_is_told():
     for style in ("short", "beard", "long", "curly"):
-        assert all(tells(scene(hair_style=style), f"hair_{name}") for name in ("colour", "style"))
+        assert all(tells(scene(hair_style=style), name) for name in ("hair_colour", "hair_style"))
 
 
 def test_no_picture_tells_the_colour_of_hair_that_is_not_there_or_under_a_helmet():
