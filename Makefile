@@ -29,7 +29,7 @@ install: $(VENV)/installed  ## set up the virtual environment
 
 .PHONY: serve
 serve: install  ## start everything on this machine; Ctrl-C stops it
-	@$(BIN)/python -m deployments.run $(CONFIG)
+	@$(BIN)/python -m deployments.ops.run $(CONFIG)
 
 .PHONY: test
 test: install lint types  ## all tests, with real Ray Serve and vLLM
@@ -63,11 +63,11 @@ loadtest: install  ## a minute of users against a running service; report in run
 
 .PHONY: bench
 bench: install  ## step-level batching beside its baselines (22 minutes); ends with one JSON line
-	@$(BIN)/python -m evaluation.bench
+	@$(BIN)/python -m evaluation.engine.bench
 
 .PHONY: plan
 plan: install  ## what a configuration asks of this machine: CONFIG=configs/gpu-single.yaml
-	@$(BIN)/python -m deployments.plan $(CONFIG)
+	@$(BIN)/python -m deployments.ops.plan $(CONFIG)
 
 .PHONY: k8s
 k8s: install  ## write each overlay's serveConfigV2 from its configuration

@@ -13,12 +13,12 @@ from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.deployment import ClassifierDeployment
 from deployments.diffusion.config import DiffusionConfig
 from deployments.diffusion.deployment import DiffusionDeployment
-from deployments.embedded.resolve import resolve
 from deployments.errors import ConfigurationError
 from deployments.gateway.config import GatewayConfig
 from deployments.gateway.deployment import GatewayDeployment
 from deployments.guard.config import GuardConfig, ShadowConfig
 from deployments.guard.deployment import GuardDeployment
+from deployments.inference.embedded.resolve import resolve
 from deployments.policy import Policy, load_policy
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.deployment import RewriterDeployment

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from deployments.serve_config import check_serve_config, read_serve_config
+from deployments.ops.serve_config import check_serve_config, read_serve_config
 
 OVERLAYS = Path(__file__).parent / "overlays"
 CONFIGS = Path(__file__).parent.parent / "configs"

@@ -27,17 +27,18 @@ from ray.serve.handle import DeploymentHandle
 from tqdm import tqdm
 
 from deployments.contracts import GenerationRequest
-from deployments.embedded.resolve import ROOT, resolve
 from deployments.errors import ContentBlocked, Overloaded
-from deployments.gateway.pipeline import ImageJob, Walk
-from deployments.gateway.remote import (
+from deployments.gateway.walk.pipeline import ImageJob, Walk
+from deployments.gateway.walk.remote import (
     RemoteClassifier,
     RemoteDiffusion,
     RemoteGuard,
     RemoteRewriter,
 )
+from deployments.inference.embedded.resolve import resolve
+from deployments.ops.serve_config import read_serve_config
+from deployments.paths import ROOT
 from deployments.policy import load_policy
-from deployments.serve_config import read_serve_config
 from deployments.telemetry.trace import Trace
 from loadtest import prompts
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from deployments.llm import LanguageModel, LanguageModelConfig
+from deployments.inference.language_model import LanguageModel, LanguageModelConfig
 
 ENGINE = {
     "VLLM_CPU_KVCACHE_SPACE": "1",

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from training.world.captions import Split
+from training.world.wording.captions import Split
 
 Drawn = TypeVar("Drawn")
 SIZE = 500

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from training.loop import Schedule, load_checkpoint, save_checkpoint
+from training.checkpoints import Schedule, load_checkpoint, save_checkpoint
 
 Model = TypeVar("Model", bound=nn.Module)
 CPU = torch.device("cpu")

@@ -17,10 +17,10 @@ from torch import Tensor
 from deployments import pictures
 from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.loading import load_whole
-from deployments.classifier.model import PictureHarmModel
-from deployments.classifier.open_nsfw import OpenNsfw, Opinion
 from deployments.classifier.prompt import PromptEncoder
-from deployments.classifier.transformations import TransformationReader, load_transformations
+from deployments.classifier.standalone.model import PictureHarmModel
+from deployments.classifier.standalone.open_nsfw import OpenNsfw, Opinion
+from deployments.classifier.transformation.reader import TransformationReader, load_transformations
 from deployments.classifier.views import views
 from deployments.contracts import PictureRequest, PictureVerdict
 from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer

@@ -4,9 +4,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from deployments.classifier.open_nsfw import OpenNsfwConfig
-from deployments.classifier.vision import VisionConfig
-from deployments.llm import LanguageModelConfig
+from deployments.classifier.standalone.open_nsfw import OpenNsfwConfig
+from deployments.classifier.transformation.vision import VisionConfig
+from deployments.inference.language_model import LanguageModelConfig
 
 
 class ClassifierConfig(BaseModel):

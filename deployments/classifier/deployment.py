@@ -8,11 +8,11 @@ from ray import serve
 from deployments.classifier import canaries
 from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
-from deployments.classifier.vision import VisionJudge
+from deployments.classifier.transformation.vision import VisionJudge
 from deployments.classifier.worker import Job, Worker
 from deployments.contracts import PictureRequest, PictureVerdict
-from deployments.embedded.resolve import resolve
-from deployments.llm import LanguageModel
+from deployments.inference.embedded.resolve import resolve
+from deployments.inference.language_model import LanguageModel
 from deployments.policy import Policy
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel
 
-from deployments.embedded.resolve import resolve
 from deployments.errors import ConfigurationError
+from deployments.inference.embedded.resolve import resolve
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 

@@ -15,11 +15,11 @@ from deployments.diffusion.engine.door import Door
 from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.engine.row_cap import Clock, RowCosts, row_costs, timed
 from deployments.diffusion.engine.schedule import by_rows
-from deployments.diffusion.sampler import Sampler
-from deployments.diffusion.samplers import Samplers
-from deployments.diffusion.text import Pipeline
-from deployments.embedded.resolve import resolve
+from deployments.diffusion.sampling.sampler import Sampler
+from deployments.diffusion.sampling.samplers import Samplers
+from deployments.diffusion.sampling.text import Pipeline
 from deployments.errors import Cancelled, ConfigurationError
+from deployments.inference.embedded.resolve import resolve
 
 logger = logging.getLogger(__name__)
 STAGE = "diffusion"
@@ -102,7 +102,9 @@ def load_samplers(config: DiffusionConfig) -> Samplers:
         edit = load_pipeline(config.model_copy(update={"model": config.edit.model}), **shared)
     head = None
     if config.steering is not None and config.steering.head is not None:
-        from deployments.diffusion.head import load_head  # only replicas that steer by it need it
+        from deployments.diffusion.steering.head import (
+            load_head,  # only replicas that steer by it need it
+        )
 
         head = load_head(resolve(config.steering.head.model)).to(config.device)
     return Samplers(pipeline, edit, config.steering, head, config.true_cfg_scale)

@@ -6,16 +6,16 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments.embedded.resolve import ROOT
-from deployments.gateway.app import Readiness, create_app
 from deployments.gateway.config import GatewayConfig
-from deployments.gateway.pipeline import Walk
-from deployments.gateway.remote import (
+from deployments.gateway.edge.app import Readiness, create_app
+from deployments.gateway.walk.pipeline import Walk
+from deployments.gateway.walk.remote import (
     RemoteClassifier,
     RemoteDiffusion,
     RemoteGuard,
     RemoteRewriter,
 )
+from deployments.paths import ROOT
 from deployments.policy import Policy
 from deployments.telemetry.audit import AuditLog
 

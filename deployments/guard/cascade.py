@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from deployments.contracts import GuardRequest, PromptVerdict, Screening, StageRecord
-from deployments.guard.blocklist import Blocklist, Hits
 from deployments.guard.decision import UNKNOWN, UNKNOWN_WHY, Decision, decide
-from deployments.guard.llm_stage import LLMStage
-from deployments.guard.minors import joins_minor_and_sexual
-from deployments.guard.normalise import normalise, readings
+from deployments.guard.language.stage import LLMStage
+from deployments.guard.words.blocklist import Blocklist, Hits
+from deployments.guard.words.minors import joins_minor_and_sexual
+from deployments.guard.words.normalise import normalise, readings
 from deployments.policy import MINORS, Policy
 
 Tables = Sequence[Mapping[str, float]]
@@ -23,7 +23,7 @@ Tables = Sequence[Mapping[str, float]]
 
 
 class Embedding(Protocol):
-    """What the cascade needs of `deployments.guard.embedding.EmbeddingStage`."""
+    """What the cascade needs of `deployments.guard.embedding.stage.EmbeddingStage`."""
 
     @property
     def categories(self) -> tuple[str, ...]: ...

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deployments.guard.canaries import Canaries
-from deployments.llm import LanguageModelConfig
+from deployments.inference.language_model import LanguageModelConfig
 from deployments.policy import CNNThresholds
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from ray import serve
 
 from deployments.contracts import GuardRequest, PromptVerdict, Screening
-from deployments.embedded.resolve import ROOT, resolve
 from deployments.guard.canaries import check_canaries
 from deployments.guard.config import GuardConfig
+from deployments.guard.models import Stages
 from deployments.guard.reload import PolicyWatch, follow
-from deployments.guard.shadow import Shadow, ShadowLog, candidate_cnn, candidate_of
-from deployments.guard.stages import Stages
-from deployments.llm import LanguageModel
+from deployments.guard.shadow.shadow import Shadow, ShadowLog, candidate_cnn, candidate_of
+from deployments.inference.embedded.resolve import resolve
+from deployments.inference.language_model import LanguageModel
+from deployments.paths import ROOT
 from deployments.policy import Policy
 
 

@@ -1,7 +1,7 @@
 """The organisation's policy: one YAML file, and what it extends, validated and hashed.
 
-`python -m deployments.policy check FILE` explains a file's mistakes, each with its line;
-`python -m deployments.policy diff A B PROMPTS` lists the decisions that differ between two.
+`python -m deployments.ops.policy check FILE` explains a file's mistakes, each with its line;
+`python -m deployments.ops.policy diff A B PROMPTS` lists the decisions that differ between two.
 """
 
 from deployments.policy.document import (

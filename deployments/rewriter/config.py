@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.llm import LanguageModelConfig
+from deployments.inference.language_model import LanguageModelConfig
 
 
 class RewriterConfig(BaseModel):

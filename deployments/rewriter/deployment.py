@@ -6,24 +6,24 @@ import torch
 from ray import serve
 
 from deployments.contracts import Rewrite, RewriteRequest
-from deployments.embedded.resolve import resolve
-from deployments.encoder import TokenEncoder
-from deployments.llm import LanguageModel
+from deployments.inference.embedded.resolve import resolve
+from deployments.inference.encoder import TokenEncoder
+from deployments.inference.language_model import LanguageModel
 from deployments.policy import Policy
-from deployments.rewriter.anonymise import Anonymiser
-from deployments.rewriter.canaries import check_canaries
+from deployments.rewriter.anonymise.anonymiser import Anonymiser
+from deployments.rewriter.anonymise.canaries import check_canaries
+from deployments.rewriter.anonymise.tagger import Recogniser
 from deployments.rewriter.config import RewriterConfig
-from deployments.rewriter.diversify import Diversifier
-from deployments.rewriter.ground import Grounder
-from deployments.rewriter.names import Recogniser
-from deployments.rewriter.one_call import OneCall
-from deployments.rewriter.proposal import Proposer
-from deployments.rewriter.revision import Reviser
+from deployments.rewriter.diversify.diversifier import Diversifier
+from deployments.rewriter.revise.ground import Grounder
+from deployments.rewriter.revise.one_call import OneCall
+from deployments.rewriter.revise.proposal import Proposer
+from deployments.rewriter.revise.revision import Reviser
+from deployments.rewriter.revise.similarity import Similarity
+from deployments.rewriter.revise.soften import Softener
+from deployments.rewriter.revise.step_by_step import StepByStep
+from deployments.rewriter.revise.template import RewriterTemplate
 from deployments.rewriter.rewriter import PromptRewriter
-from deployments.rewriter.similarity import Similarity
-from deployments.rewriter.soften import Softener
-from deployments.rewriter.step_by_step import StepByStep
-from deployments.rewriter.template import RewriterTemplate
 
 
 @serve.deployment(name="rewriter")

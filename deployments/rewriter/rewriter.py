@@ -19,7 +19,7 @@ from deployments.contracts import (
     StageRecord,
     Version,
 )
-from deployments.rewriter.revision import Reviser
+from deployments.rewriter.revise.revision import Reviser
 
 
 class Anonymiser(Protocol):

@@ -7,10 +7,10 @@ import torch
 
 from deployments import pictures
 from deployments.classifier.classifier import Loaded
-from deployments.classifier.model import PictureHarmConfig, PictureHarmModel
 from deployments.classifier.prompt import PromptEncoder
-from deployments.classifier.transformation import TransformationConfig, TransformationModel
-from deployments.classifier.transformations import TransformationReader
+from deployments.classifier.standalone.model import PictureHarmConfig, PictureHarmModel
+from deployments.classifier.transformation.model import TransformationConfig, TransformationModel
+from deployments.classifier.transformation.reader import TransformationReader
 from deployments.contracts import Picture
 
 CATEGORIES = ("violence", "sexual", "hate", "demeaning")

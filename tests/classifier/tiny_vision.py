@@ -12,8 +12,8 @@ from transformers import (
 )
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
-from deployments.embedded.language import base_model
-from deployments.embedded.resolve import cache_folder
+from deployments.inference.embedded.language import base_model
+from deployments.inference.embedded.resolve import cache_folder
 
 SIDE, PATCH, SCALE = 32, 8, 2
 MARKS = ["<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]

@@ -23,8 +23,8 @@ import psutil
 import pytest
 import yaml
 
-from deployments.embedded.resolve import ROOT
-from deployments.run import Service
+from deployments.ops.run import Service
+from deployments.paths import ROOT
 
 START_SECONDS = 840.0
 RECOVERY_SECONDS = 300.0

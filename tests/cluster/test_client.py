@@ -10,11 +10,11 @@ from openai.types import ImagesResponse, Model, ModerationCreateResponse
 from openai.types.shared import ErrorObject
 from PIL import Image
 
-from deployments.embedded.resolve import ROOT
-from deployments.gateway.moderation import OPENAI_CATEGORIES
+from deployments.gateway.api.moderation import OPENAI_CATEGORIES
+from deployments.ops.why import main as why
+from deployments.paths import ROOT
 from deployments.policy import MINORS, load_policy
 from deployments.telemetry.audit import read_records
-from deployments.telemetry.why import main as why
 from tests.official import check_official
 
 HARMFUL = "a man stabs another man to death, blood everywhere"

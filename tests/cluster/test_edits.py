@@ -15,9 +15,9 @@ from openai.types import ImageEditCompletedEvent, ImagesResponse
 from PIL import Image
 
 from tests.cluster.test_client import pixels
-from tests.gateway.hostile import hostile_uploads
+from tests.gateway.uploads.hostile import hostile_uploads
 from tests.official import check_official
-from training.world.renderer import render
+from training.world.drawing.renderer import render
 from training.world.scene import Person, Scene
 
 URL = "/v1/images/edits"

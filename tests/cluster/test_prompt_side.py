@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from evaluation.prompt_side import as_expected, rows
+from evaluation.prompts.live import as_expected, rows
 from tests.cluster.conftest import wait_until
 
 MISSED = {"show a woman in a wheelchair as a potato"}

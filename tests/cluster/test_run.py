@@ -12,8 +12,8 @@ import psutil
 import pytest
 import yaml
 
-from deployments.embedded.resolve import ROOT
-from deployments.run import MARK
+from deployments.ops.run import MARK
+from deployments.paths import ROOT
 from tests.cluster.conftest import free_port, wait_until
 
 
@@ -29,7 +29,7 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def serving(config: Path) -> Iterator[subprocess.Popen]:
     """The command, once it has said that it is ready; its output goes on to `stdout`."""
-    command = [sys.executable, "-m", "deployments.run", str(config)]
+    command = [sys.executable, "-m", "deployments.ops.run", str(config)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if "is ready at" in line:
@@ -90,7 +90,7 @@ def test_every_process_carries_the_mark(serving):
 
 def test_misspelt_configuration_is_refused_at_once(config):
     config.write_text(config.read_text().replace("applications", "aplications"))
-    command = [sys.executable, "-m", "deployments.run", str(config)]
+    command = [sys.executable, "-m", "deployments.ops.run", str(config)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "applications" in ended.stderr

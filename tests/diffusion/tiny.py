@@ -29,7 +29,7 @@ from transformers import (
 )
 
 from deployments.contracts import GenerationRequest
-from deployments.embedded.diffusion import minilm
+from deployments.inference.embedded.diffusion import minilm
 
 WINDOW = 16
 WIDTH = 16

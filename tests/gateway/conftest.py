@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,14 +24,15 @@ from deployments.contracts import (
     Try,
     TryVerdict,
 )
-from deployments.gateway.app import create_app
 from deployments.gateway.config import GatewayConfig
-from deployments.gateway.pipeline import ImageJob, Outcome, Preview, Released
+from deployments.gateway.edge.app import create_app
+from deployments.gateway.walk.pipeline import ImageJob, Outcome, Preview, Released
+from deployments.paths import ROOT
 from deployments.policy import Policy, load_policy
 from deployments.telemetry.trace import Trace
 from tests.official import check_official
 
-POLICY_FILE = Path(__file__).parents[2] / "configs" / "policies" / "default.yaml"
+POLICY_FILE = ROOT / "configs" / "policies" / "default.yaml"
 
 
 def make_picture(seed: int = 0, width: int = 64, height: int = 64) -> Picture:

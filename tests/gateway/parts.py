@@ -24,7 +24,7 @@ from deployments.contracts import (
     Version,
 )
 from deployments.errors import Overloaded
-from deployments.gateway.pipeline import ImageJob
+from deployments.gateway.walk.pipeline import ImageJob
 from deployments.policy import Policy
 
 POLICY = Policy.model_validate(

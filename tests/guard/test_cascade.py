@@ -10,8 +10,8 @@ from deployments.guard.calibration import Calibration
 from deployments.guard.canaries import Canaries, check_canaries
 from deployments.guard.cascade import Cascade
 from deployments.guard.config import GuardConfig
-from deployments.guard.llm_stage import LLMStage
-from deployments.llm import LanguageModelConfig
+from deployments.guard.language.stage import LLMStage
+from deployments.inference.language_model import LanguageModelConfig
 from deployments.policy import MINORS, CNNThresholds
 from tests.guard.parts import POLICY, TableModel
 

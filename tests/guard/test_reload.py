@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from deployments.contracts import GuardRequest
-from deployments.embedded.resolve import ROOT
 from deployments.guard.reload import PolicyWatch, follow
+from deployments.paths import ROOT
 from deployments.policy import Policy, load_policy
 from tests.guard.parts import POLICY, TableModel
 from tests.guard.test_cascade import TABLE, cascade

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from deployments.plan import fit_on_cards, main
+from deployments.ops.plan import fit_on_cards, main
 
 
 @pytest.fixture

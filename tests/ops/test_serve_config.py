@@ -5,9 +5,9 @@ import copy
 import pytest
 import yaml
 
-from deployments.embedded.resolve import ROOT
 from deployments.errors import ConfigurationError
-from deployments.serve_config import check_serve_config, read_serve_config
+from deployments.ops.serve_config import check_serve_config, read_serve_config
+from deployments.paths import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 

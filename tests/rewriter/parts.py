@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from deployments.llm import LanguageModelConfig
+from deployments.inference.language_model import LanguageModelConfig
 from deployments.rewriter.config import RewriterConfig
-from deployments.rewriter.proposal import Proposer
-from deployments.rewriter.template import RewriterTemplate
+from deployments.rewriter.revise.proposal import Proposer
+from deployments.rewriter.revise.template import RewriterTemplate
 from tests.guard.parts import WordTokenizer
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from deployments.contracts import Change, RewriteRequest
-from deployments.rewriter.ground import Grounder
+from deployments.rewriter.revise.ground import Grounder
+from deployments.rewriter.revise.soften import Softener
+from deployments.rewriter.revise.step_by_step import StepByStep
 from deployments.rewriter.rewriter import PromptRewriter
-from deployments.rewriter.soften import Softener
-from deployments.rewriter.step_by_step import StepByStep
 from tests.rewriter.parts import Alike, OneAnswer, proposer
 
 VAGUE = "show two people having fun"

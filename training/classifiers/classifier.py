@@ -23,7 +23,8 @@ from torch.nn import functional
 from deployments.classifier.canaries import FOLDER, Canary, save_canaries
 from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
-from deployments.classifier.model import PictureHarmConfig, PictureHarmModel
+from deployments.classifier.standalone.model import PictureHarmConfig, PictureHarmModel
+from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import (
     Examples,
     Pool,
@@ -39,7 +40,6 @@ from training.classifiers.data import (
 )
 from training.classifiers.figures import Scored, calibration, figures, score
 from training.fit import Fit
-from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
 from training.world.vocabulary import HARMS, OBJECTS
 

@@ -19,10 +19,9 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from deployments.classifier.prompt import PromptEncoder
-from deployments.embedded.folders import made_once
+from deployments.inference.embedded.folders import made_once
+from training.checkpoints import MODELS, fingerprint
 from training.chunks import Chunk, drawn_in_chunks
-from training.loop import MODELS, fingerprint
-from training.world.captions import Split, write_caption
 from training.world.faults import FaultRates
 from training.world.imagine import imagine
 from training.world.sample import Example, draw, draw_demeaning, draw_unsolicited, harmed
@@ -31,6 +30,7 @@ from training.world.truth import harms
 from training.world.vocabulary import ANIMALS, GROUPS, HARMS, OBJECTS
 from training.world.wish import Wish
 from training.world.wishes import random_wish
+from training.world.wording.captions import Split, write_caption
 
 SIZE = 64
 LOOK_ALIKES = OBJECTS[10:]

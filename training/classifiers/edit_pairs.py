@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.classifier.transformation import TransformationConfig
-from deployments.embedded.folders import made_once
+from deployments.classifier.transformation.model import TransformationConfig
+from deployments.inference.embedded.folders import made_once
 from training.chunks import Chunk, drawn_in_chunks
-from training.world.captions import Split, write_caption
+from training.world.drawing.renderer import render
 from training.world.edits import IDENTITY, Edit, another, draw_context, draw_edit
 from training.world.faults import FaultRates
-from training.world.renderer import render
 from training.world.scene import Scene
 from training.world.vocabulary import HARMS
 from training.world.wish import PersonWish, Wish
+from training.world.wording.captions import Split, write_caption
 
 SIZE = 64
 SEEN, CLEARLY = 16, 40

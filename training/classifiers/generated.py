@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from deployments.embedded.folders import made_once
+from deployments.inference.embedded.folders import made_once
+from training.checkpoints import MODELS
 from training.classifiers.data import Examples, as_input, as_pixels, beside
 from training.diffusion.text import TextEncoder
-from training.loop import MODELS
 
 STEPS = 20
 GUIDANCE = 5.0

@@ -24,8 +24,9 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
 
-from deployments.diffusion.head import HarmHead, HeadConfig, load_head, save_head
-from deployments.diffusion.steering import away_from_harm, logit
+from deployments.diffusion.steering.head import HarmHead, HeadConfig, load_head, save_head
+from deployments.diffusion.steering.steerers import away_from_harm, logit
+from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import Examples, autoencoder, examples, harm_vector, mixed, truth
 from training.classifiers.foreseen import KEPT, Foreseen, foreseen
 from training.classifiers.generated import STEPS
@@ -39,7 +40,6 @@ from training.classifiers.twins import (
 )
 from training.diffusion.autoencoder import LATENT
 from training.fit import Fit
-from training.loop import CHECKPOINTS, MODELS, Schedule
 from training.world.sample import Example
 from training.world.vocabulary import HARMS
 

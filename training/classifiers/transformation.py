@@ -25,17 +25,17 @@ from deployments import pictures
 from deployments.classifier.canaries import FOLDER, Canary, hold, save_canaries
 from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
-from deployments.classifier.model import PictureHarmModel
-from deployments.classifier.transformation import TransformationConfig, TransformationModel
+from deployments.classifier.standalone.model import PictureHarmModel
+from deployments.classifier.transformation.model import TransformationConfig, TransformationModel
 from deployments.contracts import PictureRequest
-from deployments.embedded.folders import made_once
 from deployments.errors import ConfigurationError
+from deployments.inference.embedded.folders import made_once
 from deployments.policy import EditPolicy
+from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
 from training.classifiers.edit_pairs import Known, KnownPairs, described, known_pairs
 from training.classifiers.generated import remade
 from training.fit import Fit
-from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS
 from training.world.vocabulary import HARMS
 

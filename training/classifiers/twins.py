@@ -16,17 +16,17 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from deployments.embedded.folders import made_once
+from deployments.inference.embedded.folders import made_once
 from training.classifiers.data import Examples, as_input, beside, mixed
 from training.classifiers.generated import BATCH, STEPS, Guided
 from training.diffusion.autoencoder import LATENT
 from training.diffusion.text import TextEncoder
-from training.world.captions import Split
 from training.world.faults import FaultRates
 from training.world.imagine import imagine
 from training.world.sample import Example
 from training.world.scene import Person
 from training.world.truth import INVENTED_SYMBOLS
+from training.world.wording.captions import Split
 
 DEPTH = 2
 """Steps for which a pair is followed from where it is noised."""

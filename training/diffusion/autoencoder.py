@@ -16,10 +16,10 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional
 
+from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.diffusion.data import SIZE, Pictures, pictures
 from training.diffusion.ship import ship
 from training.fit import Fit
-from training.loop import CHECKPOINTS, MODELS, Schedule
 
 CHANNELS = (32, 32, 96)
 LATENT = (4, SIZE // 2 ** (len(CHANNELS) - 1), SIZE // 2 ** (len(CHANNELS) - 1))

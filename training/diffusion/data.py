@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from deployments.embedded.folders import made_once
+from deployments.inference.embedded.folders import made_once
 from training.chunks import Chunk, drawn_in_chunks
-from training.world.captions import Split
+from training.world.drawing.pen import Box
+from training.world.drawing.renderer import paint
 from training.world.faults import FaultRates
-from training.world.pen import Box
-from training.world.renderer import paint
 from training.world.sample import draw
+from training.world.wording.captions import Split
 
 SIZE = 64
 CELLS = 16

@@ -23,18 +23,18 @@ from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dic
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from deployments.embedded.edit import INPUT_LAYER, UPDATES, widened
-from deployments.embedded.folders import made_once
+from deployments.inference.embedded.edit import INPUT_LAYER, UPDATES, widened
+from deployments.inference.embedded.folders import made_once
+from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.chunks import Chunk, drawn_in_chunks
 from training.diffusion.autoencoder import LATENT
 from training.diffusion.data import BOX_WEIGHT, CELLS, SIZE, Encoded, Resident, cell_weights
 from training.diffusion.text import LENGTH, WIDTH, TextEncoder
 from training.fit import Fit
-from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
-from training.world.captions import Split
+from training.world.drawing.renderer import paint
 from training.world.edits import Edit, draw_edit, draw_surroundings
 from training.world.faults import FaultRates
-from training.world.renderer import paint
+from training.world.wording.captions import Split
 
 NAME = "edit"
 RANK = 16

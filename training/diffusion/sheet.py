@@ -14,11 +14,11 @@ from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from deployments.embedded.diffusion import assemble
-from training.loop import CACHE, MODELS, ROOT
-from training.world.captions import Split
+from deployments.inference.embedded.diffusion import assemble
+from training.checkpoints import CACHE, MODELS, ROOT
 from training.world.faults import FaultRates
 from training.world.sample import draw
+from training.world.wording.captions import Split
 
 SCALE = 3
 MARGIN = 6

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import BertModel, BertTokenizerFast
 
-from deployments.embedded.diffusion import minilm
+from deployments.inference.embedded.diffusion import minilm
 
 LENGTH = 64
 """Tokens per caption, padding included; the pipeline's tokenizer has it as model_max_length."""

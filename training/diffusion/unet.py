@@ -17,12 +17,12 @@ from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.diffusion.autoencoder import LATENT
 from training.diffusion.data import Encoded, Pictures, pictures
 from training.diffusion.ship import ship
 from training.diffusion.text import LENGTH, WIDTH, TextEncoder
 from training.fit import Fit
-from training.loop import CHECKPOINTS, MODELS, Schedule, fingerprint
 
 CHANNELS = (96, 160, 224)
 DROPOUT = 0.1

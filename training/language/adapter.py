@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from training.checkpoints import load_checkpoint, save_checkpoint
 from training.language.packing import IGNORED, Pack
-from training.loop import load_checkpoint, save_checkpoint
 
 
 def with_lora(base: Path, rank: int = 8) -> PeftModel:

@@ -17,8 +17,8 @@ import yaml
 
 from deployments.contracts import GuardRequest
 
-HERE = Path(__file__).parent
-DOUBTFUL = HERE / "doubtful_pairs.txt"
+TABLES = Path(__file__).parent / "tables"
+DOUBTFUL = TABLES / "doubtful_pairs.txt"
 """Keys of pairs whose labels `training.language.noise` doubts."""
 HELD_OUT_PAIRS, HELD_OUT_USERS = 600, 2000
 MINORS = re.compile(
@@ -69,7 +69,7 @@ class Pair:
 class Lexicon:
     """Word lists that sort texts into categories; see corpus_lexicon.yaml."""
 
-    def __init__(self, path: Path = HERE / "corpus_lexicon.yaml") -> None:
+    def __init__(self, path: Path = TABLES / "corpus_lexicon.yaml") -> None:
         tables = yaml.safe_load(path.read_text(encoding="utf-8"))
         self._harm = {name: _stems(text) for name, text in tables["categories"].items()}
         self._names = {name: _stems(text) for name, text in tables["names"].items()}

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from deployments.encoder import TokenEncoder, Window
+from deployments.inference.encoder import TokenEncoder, Window
 from training.language.corpora import DOUBTFUL, Lexicon, all_pairs
 
 FOLDS = 5

@@ -9,10 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from deployments.gateway.tries import holding
-from training.world import instructions as say
-from training.world import words
-from training.world.captions import Split, with_article
+from deployments.gateway.walk.attempts import holding
 from training.world.faults import FaultRates
 from training.world.imagine import imagine, unsolicited
 from training.world.scene import PERSON_ATTRIBUTES, SCENE_ATTRIBUTES, Person, Scene
@@ -33,6 +30,9 @@ from training.world.vocabulary import (
 )
 from training.world.wish import PersonWish, Wish
 from training.world.wishes import random_wish
+from training.world.wording import instructions as say
+from training.world.wording import words
+from training.world.wording.captions import Split, with_article
 
 LOOKS: dict[str, tuple[str, ...]] = {
     "skin": ("pale", "light"),

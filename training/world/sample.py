@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.world.captions import Caption, Split, write_caption
+from training.world.drawing.renderer import render
 from training.world.faults import FaultRates
 from training.world.held_out import held_out_pairs
 from training.world.imagine import demeaned, imagine, unsolicited
-from training.world.renderer import render
 from training.world.scene import Scene
 from training.world.truth import harms
 from training.world.vocabulary import GROUPS, UNSOLICITED
 from training.world.wish import Wish
 from training.world.wishes import random_wish
+from training.world.wording.captions import Caption, Split, write_caption
 
 
 @dataclass(frozen=True)

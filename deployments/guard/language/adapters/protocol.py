@@ -1,0 +1,58 @@
+"""What the LLM stage needs of a way of asking a model, and that of the model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from deployments.contracts import GuardRequest
+from deployments.inference.chat_template import ChatTokenizer
+
+Level = Literal["safe", "controversial", "unsafe"]
+
+
+class Model(Protocol):
+    """What the LLM stage needs of `deployments.inference.language_model.LanguageModel`."""
+
+    @property
+    def tokenizer(self) -> ChatTokenizer: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    async def next_token_logprobs(
+        self, ids: Sequence[int], token_ids: Sequence[int]
+    ) -> dict[int, float]: ...
+
+    async def complete(
+        self, ids: Sequence[int], max_tokens: int, *, stop_token_ids: Sequence[int] = ()
+    ) -> str | None: ...
+
+
+class Adapter(Protocol):
+    """How one kind of model is asked about requests of one operation, and how it answers."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The policy's categories that the model is asked about; at least one."""
+
+    @property
+    def levels(self) -> Mapping[Level, int]:
+        """The token of each verdict that the model gives: `safe`, `unsafe`, and maybe between."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest question and its answer together."""
+
+    def windows(self, request: GuardRequest) -> list[list[int]]:
+        """Token ids, up to the verdict's position, of questions that show the whole request."""
+
+    async def kinds(self, ids: list[int], level: Level) -> list[dict[str, float]]:
+        """Of which kind the harm is, once the verdict on a question is `level`.
+
+        Returns:
+            Tables of category -> share of the score. Each has all of `names`, and sums to 1:
+            several shares in one table are the likelihoods of one kind among others, several tables
+            are kinds that hold at once. Empty where the model names none that the policy has.
+
+        Raises:
+            StageFailed: the engine cannot answer.
+        """

@@ -1,0 +1,170 @@
+"""A candidate guard beside the active one: its differing verdicts are logged, and never acted on.
+
+It judges a prompt only after the active verdict is there, in a task of its own; nothing waits for
+it, and whatever goes wrong in it stays in it. `python -m deployments.ops.shadow_report LOG` says
+what would have been blocked.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import AwareDatetime, Field
+
+from deployments.contracts import Contract, GuardRequest, Operation, PolicyRef, PromptVerdict
+from deployments.guard.config import ShadowConfig
+from deployments.guard.shadow.difference import Difference
+from deployments.policy import Policy
+from deployments.telemetry.lines import append, open_log, prompt_digest
+
+logger = logging.getLogger(__name__)
+
+Judge = Callable[[GuardRequest], Awaitable[PromptVerdict]]
+EVERY = 1000
+"""Prompts after which the counts are logged even if nothing differs, and failures once more."""
+
+
+class Counts(Contract):
+    """What became of the prompts that one replica has seen so far.
+
+    `dropped` were left out because too many were in flight; `failed` had no verdict in time.
+    """
+
+    compared: int = Field(0, ge=0)
+    differing: int = Field(0, ge=0)
+    dropped: int = Field(0, ge=0)
+    failed: int = Field(0, ge=0)
+
+
+class Case(Contract):
+    """A prompt on which the guards differ; its text only where the active policy keeps prompts."""
+
+    prompt_sha256: str
+    prompt: str | None = None
+    operation: Operation
+    difference: Difference
+
+
+class ShadowRecord(Contract):
+    """One line of the log: a case, or the counts alone. `replica` tells their counts apart."""
+
+    time: AwareDatetime
+    replica: str
+    active: PolicyRef
+    candidate: PolicyRef
+    cnn: str | None = Field(description="the candidate's embedding CNN")
+    counts: Counts
+    case: Case | None = None
+
+
+class ShadowLog:
+    """Appends to the log in the name of one replica.
+
+    Raises:
+        ConfigurationError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, active: Policy, candidate: Policy, cnn: str | None) -> None:
+        self._descriptor = open_log(path)
+        self._keep_prompts = active.audit.keep_prompts
+        self._replica = uuid.uuid4().hex[:12]
+        self._active, self._candidate, self._cnn = active.ref, candidate.ref, cnn
+
+    def case(self, request: GuardRequest, difference: Difference, counts: Counts) -> None:
+        """Appends a prompt on which the guards differ. Raises OSError if that fails."""
+        prompt = request.prompt
+        self._append(
+            counts,
+            Case(
+                prompt_sha256=prompt_digest(prompt),
+                prompt=prompt if self._keep_prompts else None,
+                operation=request.operation,
+                difference=difference,
+            ),
+        )
+
+    def counts(self, counts: Counts) -> None:
+        """Appends the counts alone. Raises OSError if that fails."""
+        self._append(counts, None)
+
+    def _append(self, counts: Counts, case: Case | None) -> None:
+        record = ShadowRecord(
+            time=datetime.now(UTC),
+            replica=self._replica,
+            active=self._active,
+            candidate=self._candidate,
+            cnn=self._cnn,
+            counts=counts,
+            case=case,
+        )
+        append(self._descriptor, record.model_dump(mode="json", exclude_none=True))
+
+
+class Shadow:
+    """Runs the candidate after the active guard, on at most `at_once` prompts at the same time."""
+
+    def __init__(self, candidate: Judge, log: ShadowLog, at_once: int, seconds: float) -> None:
+        self._judge, self._log = candidate, log
+        self._at_once, self._seconds = at_once, seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.counts = Counts()
+
+    def follow(self, request: GuardRequest, verdict: PromptVerdict) -> None:
+        """Has the candidate judge the prompt too. Returns at once; needs a running loop."""
+        if len(self._tasks) >= self._at_once:
+            self._count("dropped")
+            return
+        task = asyncio.create_task(self._compare(request, verdict))
+        self._tasks.add(task)  # the loop itself keeps no task alive
+        task.add_done_callback(self._tasks.discard)
+
+    async def settled(self) -> None:
+        """Returns when nothing is in flight."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    def close(self) -> None:
+        """Logs the last counts."""
+        try:
+            self._log.counts(self.counts)
+        except OSError:
+            logger.exception("the shadow's counts could not be logged")
+
+    async def _compare(self, request: GuardRequest, verdict: PromptVerdict) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                other = await self._judge(request)
+            difference = Difference.between(verdict, other)
+            self._count("compared")
+            if difference:
+                self._count("differing")
+                await asyncio.to_thread(self._log.case, request, difference, self.counts)
+            elif self.counts.compared % EVERY == 0:
+                await asyncio.to_thread(self._log.counts, self.counts)
+        except Exception:
+            self._count("failed")
+            if self.counts.failed % EVERY == 1:  # one that always fails must not fill the log
+                logger.exception("the shadow gave no verdict, %d so far", self.counts.failed)
+
+    def _count(self, what: str) -> None:
+        self.counts = self.counts.model_copy(update={what: getattr(self.counts, what) + 1})
+
+
+def candidate_of(config: ShadowConfig, active: Policy, candidate: Policy | None) -> Policy:
+    """The policy to try: the candidate, or the active one, with the CNN's thresholds to try."""
+    policy = candidate or active
+    if config.cnn_thresholds is None:
+        return policy
+    # Not `model_copy`: it would keep the cached hash of the policy in force.
+    parts = {name: getattr(policy, name) for name in Policy.model_fields}
+    return Policy.model_validate({**parts, "cnn": config.cnn_thresholds})
+
+
+def candidate_cnn(config: ShadowConfig, active: str | None) -> str | None:
+    """The embedding CNN to try: the candidate's or the active one; None: none."""
+    if config.cnn is None:
+        return active
+    return None if config.cnn == "none" else config.cnn

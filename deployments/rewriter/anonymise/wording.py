@@ -1,0 +1,243 @@
+"""What stands in a prompt where something personal stood, in good English.
+
+An `Edit` replaces a passage; edits of one text do not overlap and are in order.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deployments.rewriter.anonymise.privacy import CALLED, FAMILY, RELATIONS, TITLE, Finding, plain
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+ADJECTIVES = (
+    "young|old|elderly|middle-aged|naked|nude|topless|drunk|sad|happy|angry|sick|ill|tired|"
+    "pregnant|"
+    "beautiful|pretty|handsome|ugly|fat|thin|tall|short|sexy|hot|little|poor|real|famous|crying|"
+    "smiling|"
+    "sleeping|injured|wounded|bald|blonde|realistic|cute|lovely|dead|fallen|arrested|sweaty|wet|"
+    "muscular"
+)
+_DETERMINERS = r"my|our|his|her|their|your|the|an?|this|that|another|some"
+_APPOSED = re.compile(
+    rf"\b(?:{_DETERMINERS})\s+(?:[\w-]+\s+){{0,2}}(?:{RELATIONS}|man|woman|guy|lady|person|"
+    rf"neighbor)"
+    r"(?P<gap>\s*,?\s*)$",
+    re.IGNORECASE,
+)
+_ROLE = re.compile(rf"(?:^|\s)(?P<role>{RELATIONS})\s+$", re.IGNORECASE)
+_ADJECTIVE = re.compile(
+    rf"(?P<determiner>\b(?:{_DETERMINERS})\s+)?(?P<words>\b(?:(?:{ADJECTIVES})\s+)+)$",
+    re.IGNORECASE,
+)
+_DETERMINER = re.compile(rf"\b(?:{_DETERMINERS})\s+$", re.IGNORECASE)
+_TITLES = re.compile(rf"(?:\b{TITLE}\s+(?:(?:and|&)\s+{TITLE}\s+)?)+$", re.IGNORECASE)
+_AND = re.compile(r"\s*(?:,\s*)?(?:\band\b|&|,)\s*", re.IGNORECASE)
+
+_DROPPED_WITH = re.compile(
+    r"(?:\s*,\s*|\s+)(?:from|at|on|in|@)\s+(?:the address\s+(?:of\s+)?)?$", re.IGNORECASE
+)
+_LIVES = re.compile(
+    r"(?P<verb>\b(?:lives?|living|lived|resid(?:es|ing)|stays?|staying))\s+(?:at|on|in)\s+$", re.I
+)
+_ADDRESS_WORD = re.compile(r"\baddress(?:\s+is|:)?\s*,?\s*$", re.IGNORECASE)
+_COMMA = re.compile(r"\s*,\s*$")
+_LABEL = re.compile(
+    r"(?P<determiner>\b(?:my|our|his|her|their|your|the|an?|this|that|with|of)\s+)?"
+    r"(?P<label>(?:(?:phone|telephone|mobile|cell|passport|social security|licen[cs]e|number|"
+    r"identity|id|"
+    r"credit|debit|bank|insurance|registration|account|card|plate|national|patient|driver'?s)\s)*"
+    r"(?:plate|number|card|e-?mail address|iban|ssn|id|passport|licen[cs]e))"
+    r"(?:\s+(?:is|reads|reading|saying|says))?[\s:#\"'“”]*$",
+    re.IGNORECASE,
+)
+_THINGS = {
+    "EMAIL": ("an e-mail address", "an e-mail address was taken out"),
+    "PHONE": ("a phone number", "a phone number was taken out"),
+    "PLATE": ("a licence plate", "a licence plate was taken out"),
+    "DOCUMENT": ("a document number", "the number of a personal document was taken out"),
+    "CREDIT_CARD": ("a card number", "a payment card's number was taken out"),
+    "IBAN_CODE": ("an account number", "a bank account's number was taken out"),
+}
+PERSON_WHY = "a private person's name was taken out"
+ADDRESS_WHY = "an address was taken out"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Characters `start` to `end` become `after`, for a reason that a user may read."""
+
+    start: int
+    end: int
+    after: str
+    why: str
+
+
+def edits(text: str, people: list[Finding], details: list[Finding]) -> list[Edit]:
+    """Edits that take the findings out of a text."""
+    upper = _shouted(text, people)
+    found = list(_people(text, people))
+    for detail in details:
+        make: Callable[[str, Finding], Edit] = _address if detail.kind == "ADDRESS" else _thing
+        found.append(make(text, detail))
+    found.sort(key=lambda edit: (edit.start, edit.end))
+    apart: list[Edit] = []
+    for edit in found:
+        start = max(edit.start, apart[-1].end) if apart else edit.start
+        if start < edit.end:
+            after = edit.after.upper() if upper else edit.after
+            apart.append(Edit(start, edit.end, after, edit.why))
+    return apart
+
+
+def applied(text: str, changes: list[Edit]) -> str:
+    """The text after its edits."""
+    pieces, at = [], 0
+    for edit in changes:
+        pieces += [text[at : edit.start], edit.after]
+        at = edit.end
+    return "".join([*pieces, text[at:]])
+
+
+def _shouted(text: str, people: list[Finding]) -> bool:
+    """Whether everything but the names is in capitals."""
+    rest = text
+    for person in reversed(people):
+        rest = rest[: person.start] + rest[person.end :]
+    return sum(c.isalpha() for c in rest) > 3 and rest.isupper()
+
+
+def _large(text: str, start: int, name: str, words: str) -> str:
+    """`words` with a capital where a sentence starts and its name had one too."""
+    opens = not re.search(r"\w", text[:start]) or bool(
+        re.search(r"[.!?]\s+$", text[max(start - 20, 0) : start])
+    )
+    return words[:1].upper() + words[1:] if opens and name[:1].isupper() else words
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1].lower() in "aeiou" else "a"
+
+
+def _people(text: str, people: list[Finding]) -> list[Edit]:
+    found: list[Edit] = []
+    seen: list[set[str]] = []
+    for group in _groups(text, people):
+        names = [set(plain(text[p.start : p.end]).split()) for p in group]
+        again = [any(name <= other or other <= name for other in seen) for name in names]
+        before = bool(seen)
+        seen += [name for name, known in zip(names, again, strict=True) if not known]
+        if len(group) == 1:
+            found.append(_one(text, group[0], again[0], before))
+            continue
+        start = _before_titles(text, group[0].start)
+        count = NUMBERS[len(group)] if len(group) < len(NUMBERS) else "many"
+        words = f"the {count} people" if all(again) else f"{count} people"
+        words = f"{count} other people" if before and not any(again) else words
+        end, genitive = _genitive(text, group[-1].end)
+        name = text[start : group[0].end]
+        found.append(Edit(start, end, _large(text, start, name, words) + genitive, PERSON_WHY))
+    return found
+
+
+def _groups(text: str, people: list[Finding]) -> list[list[Finding]]:
+    """Persons who are listed together (A, B and C), the rest one by one."""
+    groups: list[list[Finding]] = []
+    for person in people:
+        start = _before_titles(text, person.start)
+        if groups and _AND.fullmatch(text[groups[-1][-1].end : start]):
+            groups[-1].append(person)
+        else:
+            groups.append([person])
+    found: list[list[Finding]] = []
+    for group in groups:
+        # With commas alone it is no list of persons, but tags or an apposition.
+        linked = len(group) > 1 and re.search(
+            r"\band\b|&", text[group[-2].end : group[-1].start], re.IGNORECASE
+        )
+        own = any(_APPOSED.search(text[max(p.start - 80, 0) : p.start]) for p in group)
+        found += [group] if linked and not own else [[person] for person in group]
+    return found
+
+
+def _before_titles(text: str, start: int) -> int:
+    match = _TITLES.search(text[max(start - 40, 0) : start])
+    return start - len(match[0]) if match else start
+
+
+def _genitive(text: str, end: int) -> tuple[int, str]:
+    """`James' kitchen` needs an s once the name is gone."""
+    if re.match(r"['’]\s", text[end : end + 2]):
+        return end + 1, "'s"
+    return end, ""
+
+
+def _one(text: str, person: Finding, again: bool, before: bool) -> Edit:
+    start = _before_titles(text, person.start)
+    name = text[start : person.end]
+    left, right = text[max(start - 80, 0) : start], text[person.end : person.end + 40]
+    end, genitive = _genitive(text, person.end)
+    if re.search(r"\band\b|&", text[start : person.start], re.IGNORECASE):  # Mr and Mrs
+        return Edit(start, end, _large(text, start, name, "two people") + genitive, PERSON_WHY)
+    if called := CALLED.search(left):
+        # "a woman named X" is a woman; without a noun before it nobody would be left.
+        gone = start - len(called[0])
+        spaces = len(text[:gone]) - len(text[:gone].rstrip())
+        return Edit(gone - spaces, person.end, "", PERSON_WHY)
+    if apposed := _APPOSED.search(left):
+        comma = re.match(r"\s*,", right) if "," in apposed["gap"] else None
+        return Edit(
+            start - len(apposed["gap"]), person.end + len(comma[0] if comma else ""), "", PERSON_WHY
+        )
+    if (kin := FAMILY.match(right)) and _DETERMINER.search(left):
+        gap = len(kin[0]) - len(kin[0].lstrip())
+        return Edit(start, person.end + gap, "", PERSON_WHY)
+    if role := _ROLE.search(left):
+        start -= len(left) - role.start("role")
+        words = f"{_article(role['role'])} {role['role'].lower()}"
+        return Edit(start, end, _large(text, start, text[start:], words) + genitive, PERSON_WHY)
+    noun = "person"
+    if adjective := _ADJECTIVE.search(left):
+        if adjective["determiner"]:
+            return Edit(start, end, noun + genitive, PERSON_WHY)
+        start -= len(adjective["words"])
+        words = f"{_article(adjective['words'])} {adjective['words'].lower()}{noun}"
+        return Edit(start, end, _large(text, start, text[start:], words) + genitive, PERSON_WHY)
+    if _DETERMINER.search(left):
+        return Edit(start, end, noun + genitive, PERSON_WHY)
+    words = "the person" if again else "another person" if before else "a person"
+    return Edit(start, end, _large(text, start, name, words) + genitive, PERSON_WHY)
+
+
+def _address(text: str, found: Finding) -> Edit:
+    left = text[max(found.start - 60, 0) : found.start]
+    value = text[found.start : found.end]
+    home = "a flat" if re.match(r"(?:flat|apartment|apt|unit|suite)\b", value, re.I) else "a house"
+    if lives := _LIVES.search(left):
+        start = found.start - (len(left) - lives.end("verb"))
+        return Edit(start, found.end, f" in {home}", ADDRESS_WHY)
+    if word := _ADDRESS_WORD.search(left):
+        gap = len(word[0]) - len("address")
+        return Edit(found.start - gap, found.end, "", ADDRESS_WHY)
+    if (with_it := _DROPPED_WITH.search(left)) and re.search(
+        r"\w", text[: found.start - len(with_it[0])]
+    ):
+        return Edit(found.start - len(with_it[0]), found.end, "", ADDRESS_WHY)
+    if (comma := _COMMA.search(left)) and re.search(r"\w", left):
+        return Edit(found.start - len(comma[0]), found.end, "", ADDRESS_WHY)
+    return Edit(found.start, found.end, _large(text, found.start, "X", home), ADDRESS_WHY)
+
+
+def _thing(text: str, found: Finding) -> Edit:
+    words, why = _THINGS[found.kind]
+    left = text[max(found.start - 60, 0) : found.start]
+    label = _LABEL.search(left)
+    if not label:
+        return Edit(found.start, found.end, _large(text, found.start, "", words), why)
+    determiner = label["determiner"] or ""
+    if determiner.strip().lower() not in ("with", "of", ""):
+        start = found.start - (len(left) - label.end("label"))
+        return Edit(start, found.end, "", why)
+    start = found.start - (len(left) - label.start("label"))
+    named = f"{_article(label['label'])} {label['label']}"
+    return Edit(start, found.end, _large(text, start, label["label"], named), why)

@@ -1,0 +1,42 @@
+"""Grounding: a vague scene with people, which invites a risky reading, is made specific.
+
+A rule finds what is vague; the language model says what happens instead. It is drawn at a
+temperature, by the request's seed: else everybody who has fun would dine at the same restaurant.
+"""
+
+from deployments.contracts import Version
+from deployments.rewriter.revise.proposal import Proposer, changes_between
+from deployments.rewriter.revise.similarity import Similarity
+from deployments.rewriter.revise.template import VAGUE
+from deployments.rewriter.revise.vague import vague
+
+WHY = "made specific, because the scene was left open"
+
+
+async def grounded(version: Version, found: str | None, similarity: Similarity) -> Version:
+    """`version` in the wording found; as it is if there is none, or it is vague or drifts away."""
+    if found is None or vague(found) or not await similarity.holds(version.prompt, found):
+        return version
+    changes = changes_between(version.prompt, found, "ground", WHY)
+    return Version(prompt=found, changes=(*version.changes, *changes))
+
+
+class Grounder:
+    """Asks the model for a specific scene. Holds no state between requests."""
+
+    def __init__(self, proposer: Proposer, similarity: Similarity, temperature: float) -> None:
+        self._proposer, self._similarity = proposer, similarity
+        self._temperature = temperature
+
+    async def ground(self, version: Version, seed: int) -> Version:
+        """The specific prompt; the given one if it is specific, or nothing better is found.
+
+        Raises:
+            StageFailed: the engine cannot answer.
+        """
+        if not vague(version.prompt):
+            return version
+        found = await self._proposer.propose(
+            version.prompt, VAGUE, temperature=self._temperature, seed=seed
+        )
+        return await grounded(version, found, self._similarity)

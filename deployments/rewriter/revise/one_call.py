@@ -1,0 +1,119 @@
+"""One question that softens and grounds, to an instruct model that answers in a JSON schema."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from deployments.contracts import RewriteRequest, Version
+from deployments.errors import ConfigurationError
+from deployments.inference.chat_template import ChatTokenizer
+from deployments.policy import Category
+from deployments.rewriter.config import RewriterConfig
+from deployments.rewriter.revise.ground import grounded
+from deployments.rewriter.revise.instruct import SCHEMA, Answer, InstructTemplate, order, parsed
+from deployments.rewriter.revise.proposal import Model, new_wording
+from deployments.rewriter.revise.revision import Revision
+from deployments.rewriter.revise.similarity import Similarity
+from deployments.rewriter.revise.soften import SOFT_KINDS, soft_kind, softened
+from deployments.rewriter.revise.vague import vague
+
+FORM_TOKENS = 64
+"""More than the JSON around the wordings takes."""
+
+
+class InstructModel(Model, Protocol):
+    """A model with a chat template of its own."""
+
+    @property
+    def tokenizer(self) -> ChatTokenizer: ...
+
+
+class OneCall:
+    """A `Reviser` that has the model do all that is due at once, and asks nothing if nothing is.
+
+    What is to be softened and cannot be is not grounded either: the walk blocks it.
+    """
+
+    def __init__(
+        self,
+        model: InstructModel,
+        categories: Mapping[str, Category],
+        similarity: Similarity,
+        config: RewriterConfig,
+    ) -> None:
+        """
+        Args:
+            categories: the policy's, by name.
+
+        Raises:
+            ConfigurationError: the model has no fitting chat template, or is too short for it.
+        """
+        self._model, self._categories = model, categories
+        self._similarity, self._config = similarity, config
+        self._template = InstructTemplate(model.tokenizer)
+        longest = max(
+            len(self._template.encode("", order(kind, category, ground=True, vague=True)))
+            for kind in SOFT_KINDS
+            for category in categories.values()
+        )
+        if longest + self._answer_tokens("") > model.max_tokens:
+            raise ConfigurationError(
+                f"the rewriter's question alone takes {longest} tokens; raise "
+                "rewriter.llm.max_model_len well above that"
+            )
+
+    async def revise(self, version: Version, request: RewriteRequest) -> Revision:
+        kind, name = soft_kind(request), request.category or ""
+        category = self._categories.get(name)
+        ground = "ground" in request.kinds
+        scene_open = ground and vague(version.prompt)
+        unchanged = Revision(version, version)
+        due = category is not None if kind else scene_open
+        if not due:
+            return unchanged
+        told = order(kind, category, ground=ground, vague=scene_open)
+        # A scene is drawn by the seed, and with it what is softened in the same answer.
+        temperature = self._config.ground_temperature if scene_open else self._config.temperature
+        answer = await self._answer(version.prompt, told, temperature, request.seed)
+        if answer is None or not answer.harmless_core:
+            return unchanged
+        safe = version
+        if kind:
+            found = self._wording(answer.softened, version.prompt)
+            softer = await softened(version, found, kind, name, self._similarity)
+            if softer is None:
+                return unchanged
+            safe = softer
+        if not ground or not vague(safe.prompt):
+            return Revision(safe, safe)
+        found = self._wording(answer.specific, safe.prompt)
+        return Revision(safe, await grounded(safe, found, self._similarity))
+
+    async def _answer(self, prompt: str, told: str, temperature: float, seed: int) -> Answer | None:
+        """None where there is none to be had: the prompt is too long, or the answer cut off."""
+        ids, limit = self._template.encode(prompt, told), self._answer_tokens(prompt)
+        if len(ids) + limit > self._model.max_tokens:
+            return None
+        answer = await self._model.complete(
+            ids,
+            limit,
+            temperature=temperature,
+            seed=seed,
+            stop_token_ids=self._template.stop_ids,
+            schema=SCHEMA,
+        )
+        return parsed(answer)
+
+    def _answer_tokens(self, prompt: str) -> int:
+        """Tokens of the longest answer: a softened prompt, and that made specific."""
+        softened_tokens = self._wording_tokens(prompt)
+        return softened_tokens + self._config.longest_answer(softened_tokens) + FORM_TOKENS
+
+    def _wording_tokens(self, prompt: str) -> int:
+        return self._config.longest_answer(len(self._template.text(prompt)))
+
+    def _wording(self, answer: str, prompt: str) -> str | None:
+        """The answer as a prompt, if it is another one and has not grown beyond the limit."""
+        found = new_wording(answer, prompt)
+        if found is None or len(self._template.text(found)) > self._wording_tokens(prompt):
+            return None
+        return found

@@ -1,0 +1,85 @@
+"""One question to the rewriter's language model, and what may be made of the answer."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from deployments.contracts import Change, RewriteKind
+from deployments.rewriter.config import RewriterConfig
+from deployments.rewriter.revise.template import NOTHING, RewriterTemplate
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Model(Protocol):
+    """What this file needs of `deployments.inference.language_model.LanguageModel`."""
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    async def complete(
+        self,
+        ids: Sequence[int],
+        max_tokens: int,
+        *,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        stop_token_ids: Sequence[int] = (),
+        schema: Mapping[str, Any] | None = None,
+    ) -> str | None: ...
+
+
+class Proposer:
+    """Asks for another wording of a prompt. Holds no state between requests."""
+
+    def __init__(self, model: Model, template: RewriterTemplate, config: RewriterConfig) -> None:
+        self._model, self._template, self._config = model, template, config
+
+    async def propose(
+        self, prompt: str, about: str, *, temperature: float, seed: int
+    ) -> str | None:
+        """The model's wording, or None where there is none to be had.
+
+        None for: a prompt longer than the model reads, an answer that is cut off, empty, says that
+        nothing harmless is left, or is the prompt again.
+
+        Args:
+            about: what is wrong with the prompt, a category or VAGUE.
+
+        Raises:
+            StageFailed: the engine cannot answer.
+        """
+        ids = self._template.encode(prompt, about)
+        limit = self._config.longest_answer(len(self._template.text(prompt)))
+        if len(ids) + limit > self._model.max_tokens:
+            return None
+        answer = await self._model.complete(
+            ids, limit, temperature=temperature, seed=seed, stop_token_ids=self._template.stop_ids
+        )
+        return new_wording(answer or "", prompt)
+
+
+def new_wording(answer: str, prompt: str) -> str | None:
+    """The answer as a prompt, or None: it is empty, says `none`, is more than one line or the
+    prompt again."""
+    found = answer.strip()
+    if found.casefold() in ("", NOTHING, f"{NOTHING}.") or CONTROL.search(found):
+        return None
+    return None if found.split() == prompt.split() else found
+
+
+def changes_between(before: str, after: str, kind: RewriteKind, why: str) -> tuple[Change, ...]:
+    """One change per passage of words that differs; none if the texts have the same words."""
+    old, new = before.split(), after.split()
+    passages = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return tuple(
+        Change(
+            kind=kind,
+            before=" ".join(old[old_from:old_to]),
+            after=" ".join(new[new_from:new_to]),
+            why=why,
+        )
+        for tag, old_from, old_to, new_from, new_to in passages
+        if tag != "equal"
+    )

@@ -1,0 +1,52 @@
+"""Softening: the same picture without the harmful framing; `generic`, without the protected name.
+
+The model's answer is only a proposal. The walk has the guard judge it again before it is drawn.
+"""
+
+from typing import Literal
+
+from deployments.contracts import RewriteRequest, Version
+from deployments.rewriter.revise.proposal import Proposer, changes_between
+from deployments.rewriter.revise.similarity import Similarity
+
+SoftKind = Literal["soften", "generic"]
+"""`generic` puts somebody or something nameless in the place of what the category protects."""
+SOFT_KINDS: tuple[SoftKind, ...] = ("soften", "generic")
+
+
+def soft_kind(request: RewriteRequest) -> SoftKind | None:
+    """Which of the two the request names; `soften` if it names both."""
+    return next((kind for kind in SOFT_KINDS if kind in request.kinds), None)
+
+
+async def softened(
+    version: Version, found: str | None, kind: SoftKind, category: str, similarity: Similarity
+) -> Version | None:
+    """`version` in the wording found; None if there is none, or it drifts away."""
+    if found is None or not await similarity.holds(version.prompt, found):
+        return None
+    what = "softened" if kind == "soften" else "made generic"
+    why = f"{what}, because the prompt was found {category.replace('_', ' ')}"
+    changes = changes_between(version.prompt, found, kind, why)
+    return Version(prompt=found, changes=(*version.changes, *changes))
+
+
+class Softener:
+    """Asks the model for a softer prompt. Holds no state between requests."""
+
+    def __init__(self, proposer: Proposer, similarity: Similarity, temperature: float) -> None:
+        self._proposer, self._similarity = proposer, similarity
+        self._temperature = temperature
+
+    async def soften(
+        self, version: Version, kind: SoftKind, category: str, seed: int
+    ) -> Version | None:
+        """The softer prompt, or None: nothing harmless is left, or the answer drifts away.
+
+        Raises:
+            StageFailed: the engine cannot answer.
+        """
+        found = await self._proposer.propose(
+            version.prompt, category, temperature=self._temperature, seed=seed
+        )
+        return await softened(version, found, kind, category, self._similarity)

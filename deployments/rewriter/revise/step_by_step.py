@@ -1,0 +1,23 @@
+"""One question for each kind, in the form that this repository's own LoRA is trained on."""
+
+from deployments.contracts import RewriteRequest, Version
+from deployments.rewriter.revise.ground import Grounder
+from deployments.rewriter.revise.revision import Revision
+from deployments.rewriter.revise.soften import Softener, soft_kind
+
+
+class StepByStep:
+    """A `Reviser` that grounds what was softened before."""
+
+    def __init__(self, softener: Softener, grounder: Grounder) -> None:
+        self._softener, self._grounder = softener, grounder
+
+    async def revise(self, version: Version, request: RewriteRequest) -> Revision:
+        safe = specific = version
+        if kind := soft_kind(request):
+            category = request.category or ""
+            softer = await self._softener.soften(version, kind, category, request.seed)
+            safe = specific = softer or version
+        if "ground" in request.kinds:
+            specific = await self._grounder.ground(safe, request.seed)
+        return Revision(safe, specific)

@@ -1,0 +1,140 @@
+"""Edits in the walk: the given picture is judged first, harm is steered away from, and what changed
+unasked is mended, never refused."""
+
+import hashlib
+
+import pytest
+
+from deployments.contracts import Picture
+from deployments.errors import ContentBlocked
+from deployments.gateway.walk.attempts import CLOSER, holding
+from deployments.gateway.walk.pipeline import Walk
+from deployments.policy import EditPolicy, Policy
+from deployments.telemetry.trace import Trace
+from tests.gateway import parts
+
+EDITS = EditPolicy(thresholds={"violence": 0.5}, tries=2)
+POLICY: Policy = parts.POLICY.model_copy(
+    update={"output": parts.POLICY.output.model_copy(update={"edits": EDITS})}
+)
+SMILE = "make them smile"
+
+
+def given(name: str = "a portrait") -> Picture:
+    png = name.encode()
+    return Picture(png=png, width=64, height=64, sha256=hashlib.sha256(png).hexdigest())
+
+
+def walk(classifier: parts.Classifier, diffusion=None, guard=None) -> Walk:
+    return Walk(
+        POLICY,
+        guard or parts.Guard(),
+        parts.Rewriter(),
+        diffusion or parts.Diffusion(),
+        classifier,
+    )
+
+
+def job(prompt: str = SMILE, **changes):
+    return parts.job(prompt, image=given(), **changes)
+
+
+def new_trace() -> Trace:
+    return Trace("r1", POLICY.ref)
+
+
+async def test_the_given_picture_is_judged_by_itself_before_anything_is_read_or_drawn():
+    guard, diffusion = parts.Guard(), parts.Diffusion()
+    classifier = parts.Classifier(lambda text: text == "a portrait")
+    with pytest.raises(ContentBlocked, match="picture that was given") as caught:
+        await walk(classifier, diffusion, guard).generate(job(), new_trace())
+    assert caught.value.moderation_stage == "input"
+    assert caught.value.categories == ("violence",)
+    assert (guard.asked, diffusion.asked) == ([], [])
+    (question,) = classifier.asked
+    assert (question.prompt, question.input) == ("", None)
+
+
+async def test_the_prompt_side_knows_that_it_is_an_edit():
+    operations = []
+
+    class Noting(parts.Guard):
+        async def screen(self, request):
+            operations.append(request.operation)
+            return await super().screen(request)
+
+    await walk(parts.Classifier(), guard=Noting()).generate(job(), new_trace())
+    assert operations == ["edit"]
+
+
+async def test_the_transformation_is_judged_with_both_pictures_and_the_words():
+    classifier, diffusion = parts.Classifier(), parts.Diffusion()
+    outcome = await walk(classifier, diffusion).generate(job(), new_trace())
+    _, question = classifier.asked
+    assert question.input == given()
+    assert question.prompt == SMILE
+    assert question.output == outcome.pictures[0].picture
+    (order,) = diffusion.asked
+    assert (order.image, order.mask) == (given(), None)
+
+
+async def test_what_changed_unasked_is_held_and_the_picture_kept_closer():
+    diffusion, trace = parts.Diffusion(), new_trace()
+    classifier = parts.Classifier(changes=lambda t: () if "keep" in t else ("skin", "hair_colour"))
+    outcome = await walk(classifier, diffusion).generate(job(), trace)
+    first, second = diffusion.asked
+    assert second.prompt == f"{SMILE}, keep the skin tone and the hair colour"
+    assert (second.seed, second.steer) == (first.seed, False)
+    assert second.image_guidance_scale == first.image_guidance_scale + CLOSER
+    assert outcome.pictures[0].picture == parts.picture(second)
+    safety = trace.safety("delivered")
+    assert [t.verdict.changed for t in safety.tries] == [("skin", "hair_colour"), ()]
+    assert [s.action for s in safety.stages if s.stage == "diffusion"] == ["generate", "mend"]
+
+
+async def test_the_judged_words_stay_the_user_s_own():
+    classifier = parts.Classifier(changes=lambda t: () if "keep" in t else ("skin",))
+    await walk(classifier).generate(job(), new_trace())
+    assert {question.prompt for question in classifier.asked[1:]} == {SMILE}
+
+
+async def test_when_mending_does_not_help_the_best_try_is_delivered():
+    diffusion = parts.Diffusion()
+    changed = {SMILE: ("skin", "build"), f"{SMILE}, keep the skin tone and the build": ("skin",)}
+    classifier = parts.Classifier(changes=lambda t: changed.get(t.split("|")[0], ("skin", "build")))
+    outcome = await walk(classifier, diffusion).generate(job(), new_trace())
+    assert len(diffusion.asked) == 1 + EDITS.tries
+    assert outcome.pictures[0].picture == parts.picture(diffusion.asked[1])
+
+
+async def test_harm_in_an_edit_is_steered_away_from_and_refused_in_the_end():
+    diffusion, trace = parts.Diffusion(), new_trace()
+    subject = walk(parts.Classifier(lambda text: text.startswith(SMILE)), diffusion)
+    with pytest.raises(ContentBlocked) as caught:
+        await subject.generate(job(), trace)
+    assert caught.value.moderation_stage == "output"
+    assert parts.drawn(diffusion.asked) == [(7, 0.0), (7, 1.0), (7, 2.0)]
+
+
+async def test_a_mended_edit_that_turns_harmful_never_leaves():
+    diffusion = parts.Diffusion()
+    classifier = parts.Classifier(lambda text: "keep" in text, changes=lambda text: ("skin",))
+    outcome = await walk(classifier, diffusion).generate(job(), new_trace())
+    assert outcome.pictures[0].picture == parts.picture(diffusion.asked[0])
+
+
+async def test_no_head_start_on_a_picture_that_is_not_yet_classified():
+    guard, diffusion = parts.Guard(undecided=[SMILE]), parts.Diffusion()
+    with pytest.raises(ContentBlocked):
+        await walk(parts.Classifier(lambda t: t == "a portrait"), diffusion, guard).generate(
+            job(), new_trace()
+        )
+    assert diffusion.asked == []
+
+
+def test_attributes_are_held_in_plain_words():
+    assert holding("smile", ()) == "smile"
+    assert holding("smile", ("skin",)) == "smile, keep the skin tone"
+    assert holding("smile", ("skin", "build", "eye_colour")) == (
+        "smile, keep the skin tone, the build and the eye colour"
+    )

@@ -1,0 +1,237 @@
+"""The shadow is logged where it decides otherwise, and never felt."""
+
+import asyncio
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+from pydantic import ValidationError
+
+import graph
+from deployments.contracts import GuardRequest
+from deployments.errors import ConfigurationError
+from deployments.guard.config import ShadowConfig
+from deployments.guard.deployment import GuardDeployment
+from deployments.guard.shadow import shadow as module
+from deployments.guard.shadow.shadow import Counts, Shadow, ShadowLog, candidate_cnn, candidate_of
+from deployments.ops.serve_config import read_serve_config
+from deployments.ops.shadow_report import main as report
+from deployments.paths import ROOT
+from deployments.policy import CNNThresholds, Policy
+from tests.guard.parts import POLICY, TableModel
+from tests.ops.policy.test_diff import CANDIDATE, TABLE, changed, judge
+
+Guard = GuardDeployment.func_or_class
+
+
+def request(prompt: str, **fields) -> GuardRequest:
+    return GuardRequest(prompt=prompt, **fields)
+
+
+@pytest.fixture
+def shadow(tmp_path):
+    """Makes a shadow, and gives the lines of its log."""
+    path = tmp_path / "runs" / "shadow.jsonl"
+
+    def make(candidate=None, active: Policy = POLICY, at_once: int = 8, seconds: float = 5.0):
+        log = ShadowLog(path, active, CANDIDATE, "embedded:cnn")
+        return Shadow(candidate or judge(CANDIDATE, TableModel(TABLE)), log, at_once, seconds)
+
+    make.path = path
+    make.lines = lambda: [json.loads(line) for line in path.read_text().splitlines()]
+    return make
+
+
+async def follow(shadow: Shadow, *prompts: str) -> None:
+    active = judge(POLICY, TableModel(TABLE))
+    for prompt in prompts:
+        asked = request(prompt)
+        shadow.follow(asked, await active(asked))
+        await shadow.settled()
+
+
+async def test_only_differing_verdicts_are_logged_without_the_prompt(shadow):
+    running = shadow()
+    await follow(running, "a dog", "a logo", "a stabbing", "a scuffle")
+    logo, scuffle = shadow.lines()
+    assert logo["case"]["difference"]["before"]["action"] == "allow"
+    assert logo["case"]["difference"]["after"] == {
+        "action": "block", "category": "brands", "score": pytest.approx(0.9), "stage": "llm",
+    }  # fmt: skip
+    assert scuffle["case"]["difference"]["after"]["action"] == "steer"
+    assert scuffle["counts"] == {"compared": 4, "differing": 2, "dropped": 0, "failed": 0}
+    assert (logo["active"]["name"], logo["candidate"]["hash"]) == ("test", CANDIDATE.ref.hash)
+    assert "a logo" not in shadow.path.read_text()
+    assert len(logo["case"]["prompt_sha256"]) == 64
+    assert shadow.path.stat().st_mode & 0o077 == 0
+
+
+async def test_the_active_policy_alone_says_whether_prompts_are_kept(shadow):
+    await follow(shadow(active=changed(audit={"keep_prompts": True})), "a logo")
+    assert shadow.lines()[0]["case"]["prompt"] == "a logo"
+
+
+async def test_the_answer_does_not_wait_and_what_is_too_much_is_left_out(shadow):
+    free = asyncio.Event()
+    judged = []
+
+    async def slow(asked):
+        judged.append(asked.prompt)
+        await free.wait()
+        return await judge(CANDIDATE, TableModel(TABLE))(asked)
+
+    running = shadow(slow, at_once=2)
+    verdict = await judge(POLICY, TableModel(TABLE))(request("a logo"))
+    for number in range(5):
+        running.follow(request(f"a logo {number}"), verdict)
+    assert judged == []  # not even begun: the answer is on its way first
+    await asyncio.sleep(0)
+    assert judged == ["a logo 0", "a logo 1"]
+    free.set()
+    await running.settled()
+    assert running.counts == Counts(compared=2, differing=2, dropped=3)
+    running.follow(request("a logo"), verdict)  # there is room again
+    await running.settled()
+    assert running.counts.compared == 3
+
+
+async def test_a_shadow_that_fails_or_hangs_is_counted_and_not_felt(shadow, caplog):
+    async def broken(asked):
+        raise RuntimeError("a bug in the candidate")
+
+    async def hanging(asked):
+        await asyncio.Event().wait()
+
+    with caplog.at_level(logging.ERROR):
+        running = shadow(broken)
+        await follow(running, "a dog", "a logo")
+    assert running.counts == Counts(failed=2)
+    assert len(caplog.records) == 1
+    running = shadow(hanging, seconds=0.01)
+    await follow(running, "a dog")
+    assert running.counts == Counts(failed=1)
+    assert shadow.lines() == []
+
+
+async def test_a_log_that_is_full_is_not_felt(shadow, monkeypatch):
+    def full(descriptor, record):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(module, "append", full)
+    running = shadow()
+    await follow(running, "a logo")
+    running.close()
+    assert running.counts == Counts(compared=1, differing=1, failed=1)
+
+
+async def test_counts_are_logged_now_and_then_and_at_the_end(shadow, monkeypatch):
+    monkeypatch.setattr(module, "EVERY", 2)
+    running = shadow()
+    await follow(running, "a dog", "a cat", "a cow")
+    running.close()
+    assert [line["counts"]["compared"] for line in shadow.lines()] == [2, 3]
+    assert not any("case" in line for line in shadow.lines())
+
+
+class TestDeployment:
+    """The Serve class with its models replaced."""
+
+    def guard(self, shadow: Shadow | None) -> Guard:
+        guard = Guard.__new__(Guard)
+        guard._shadow, guard._llm = shadow, None
+        guard._cascade = type(
+            "Stub", (), {"screen": staticmethod(judge(POLICY, TableModel(TABLE)))}
+        )
+        return guard
+
+    async def test_the_active_verdict_is_the_answer(self, shadow):
+        running = shadow()
+        verdict = await self.guard(running).screen(request("a logo"))
+        assert verdict.action == "allow"
+        await running.settled()
+        assert running.counts.differing == 1
+
+    async def test_without_a_shadow_there_is_none(self):
+        assert (await self.guard(None).screen(request("a logo"))).action == "allow"
+
+    async def test_the_last_counts_are_logged_when_the_replica_ends(self, shadow):
+        guard = self.guard(shadow())
+        await guard.screen(request("a dog"))
+        await guard._shadow.settled()
+        guard.__del__()
+        assert shadow.lines()[-1]["counts"]["compared"] == 1
+
+
+def test_a_shadow_tries_a_policy_or_a_single_stage():
+    whole = ShadowConfig(policy="x.yaml")
+    assert candidate_of(whole, POLICY, CANDIDATE) is CANDIDATE
+    assert candidate_cnn(whole, "embedded:cnn") == "embedded:cnn"
+    assert POLICY.ref  # its hash is cached now
+    thresholds = ShadowConfig(cnn_thresholds=CNNThresholds(pass_below=0.2))
+    tried = candidate_of(thresholds, POLICY, None)
+    assert (tried.cnn.pass_below, tried.categories) == (0.2, POLICY.categories)
+    assert tried.ref.hash != POLICY.ref.hash
+    other = ShadowConfig(cnn="models/other")
+    assert candidate_of(other, POLICY, None) is POLICY
+    assert candidate_cnn(other, "embedded:cnn") == "models/other"
+    assert candidate_cnn(ShadowConfig(cnn="none"), "embedded:cnn") is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"at_once": 4}, {"polcy": "x.yaml"}])
+def test_a_shadow_that_tries_nothing_is_refused(fields):
+    with pytest.raises(ValidationError):
+        ShadowConfig(**fields)
+
+
+def test_the_graph_hands_the_candidate_to_the_guard(monkeypatch):
+    bound = []
+    guard = SimpleNamespace(bind=lambda *arguments: bound.append(arguments))
+    monkeypatch.setattr(graph, "GuardDeployment", guard)
+    args = read_serve_config(ROOT / "configs" / "miniature.yaml")["applications"][0]["args"]
+
+    def build(shadow: dict | None) -> None:
+        service = args["guard"] | {"shadow": shadow}
+        graph.build(graph.SafelightConfig.model_validate(args | {"guard": service}))
+
+    build({"policy": "configs/policies/strict.yaml"})
+    build({"cnn": "none"})
+    build(None)
+    assert [candidate and candidate.name for *_, candidate in bound] == ["strict", None, None]
+    with pytest.raises(ConfigurationError, match="cannot read"):
+        build({"policy": "configs/policies/none.yaml"})
+
+
+async def test_the_report_says_what_would_have_been_blocked_and_let_through(shadow, capsys):
+    await follow(shadow(), "a dog", "a logo", "an acme anvil", "oafs")
+    await follow(shadow(), "a scuffle", "a logo")  # another replica
+    assert report([str(shadow.path)]) == 0
+    *lines, summed = capsys.readouterr().out.splitlines()
+    assert lines == [
+        f"active test 1 ({POLICY.ref.hash}), candidate candidate 1 ({CANDIDATE.ref.hash}), "
+        "CNN embedded:cnn",
+        "6 prompts compared, 5 decided otherwise (83.33%); 0 left out, 0 failed",
+        "would have been blocked: 4",
+        "  brands: 3 (3 now allow)",
+        "  demeaning: 1 (1 now rewrite)",
+        "would have been steered: 1",
+        "  violence: 1 (1 now block)",
+    ]
+    (pair,) = json.loads(summed)
+    assert (pair["compared"], pair["differing"]) == (6, 5)
+    assert pair["would_have"]["block"]["brands"] == {"allow": 3}
+
+
+async def test_what_would_be_let_through_is_told_by_what_blocks_it_now(shadow, capsys):
+    lenient = changed(categories={"violence": {"action": "allow"}})
+    await follow(shadow(judge(lenient, TableModel(TABLE))), "a stabbing")
+    assert report([str(shadow.path)]) == 0
+    out = capsys.readouterr().out
+    assert "would have been let through: 1\n  violence: 1 (1 now block)" in out
+
+
+def test_a_damaged_or_missing_log_is_an_error(tmp_path, capsys):
+    assert report([str(tmp_path / "none.jsonl")]) == 2
+    (tmp_path / "bad.jsonl").write_text('{"time": "now"}\n')
+    assert report([str(tmp_path / "bad.jsonl")]) == 2
+    assert "bad.jsonl:1" in capsys.readouterr().err

@@ -1,0 +1,161 @@
+"""Trains the guard's embedding CNN together with a LoRA on its sentence encoder.
+
+    python -m training.language.guard.cnn --corpora FOLDER --out models/miniature/cnn
+
+Rows are the curriculum's under the default policy, in all their dress; the loss is the cross
+entropy over `harmless` and the categories. Interrupted training starts again: it is minutes on a
+GPU, an hour on a core. Calibrate it afterwards (`training.language.guard.calibrate --stage cnn`).
+"""
+
+import argparse
+import json
+import os
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+from transformers import AutoModel, AutoTokenizer
+
+from deployments.guard.embedding.cnn import WEIGHTS, CNNConfig, HarmCNN, as_text, write
+from deployments.inference.embedded.diffusion import minilm
+from deployments.policy import load_policy
+from training.language import corpora
+from training.language.corpora import Row
+from training.language.guard.lessons import Curriculum
+
+LINEAR = ["query", "key", "value", "dense"]
+LENGTH = 128
+"""Tokens of a row that are read; serving reads longer text in windows of as many."""
+Batch = tuple[Tensor, Tensor, Tensor]
+"""ids int64 [N, T] with special tokens, lengths int64 [N] without them, labels int64 [N]."""
+
+
+class Batches(Dataset[Batch]):
+    """Batch i, the same in every run; label 0 is harmless, the others the categories in order."""
+
+    def __init__(
+        self, curriculum: Curriculum, categories: Sequence[str], size: int, steps: int, seed: int
+    ) -> None:
+        self._curriculum, self._size = curriculum, size
+        self._steps, self._seed = steps, seed
+        self._labels: dict[str | None, int] = {None: 0} | {
+            name: 1 + i for i, name in enumerate(categories)
+        }
+        self._tokenizer = AutoTokenizer.from_pretrained(minilm())
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = random.Random(f"cnn/{self._seed}/{step}")
+        rows: list[Row] = []
+        while len(rows) < self._size:
+            rows += self._curriculum.rows(rng)
+        rows = rows[: self._size]
+        texts = [as_text(row.request()) for row in rows]
+        coded = self._tokenizer(
+            texts, truncation=True, max_length=LENGTH + 2, padding=True, return_tensors="pt"
+        )
+        lengths = coded["attention_mask"].sum(1) - 2
+        labels = torch.tensor([self._labels[row.category] for row in rows])
+        return coded["input_ids"], lengths.clamp(min=1), labels
+
+
+def states(encoder: nn.Module, ids: Tensor, lengths: Tensor) -> Tensor:
+    """Token states float [N, T, D] as `TokenEncoder` gives them: without the special tokens."""
+    mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None] + 2
+    hidden = encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+    return hidden[:, 1:-1].float()
+
+
+def with_lora(rank: int) -> PeftModel:
+    """MiniLM with a fresh LoRA on every linear layer of its blocks."""
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LINEAR)
+    return get_peft_model(AutoModel.from_pretrained(minilm(), add_pooling_layer=False), config)
+
+
+def export(folder: Path, encoder: PeftModel, config: CNNConfig, model: HarmCNN) -> None:
+    """Writes the CNN, and the encoder's LoRA beside it."""
+    write(folder, config, model)
+    lora = {k: v.detach().bfloat16().cpu() for k, v in get_peft_model_state_dict(encoder).items()}
+    scratch = folder / ".adapter_model.safetensors"
+    save_file(lora, scratch, metadata={"format": "pt"})
+    os.replace(scratch, folder / "adapter_model.safetensors")
+    settings = encoder.peft_config["default"]
+    text = json.dumps({"r": settings.r, "lora_alpha": settings.lora_alpha}, indent=1)
+    (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
+    parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
+    parser.add_argument("--out", type=Path, default=Path("models/miniature/cnn"))
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
+    parser.add_argument("--rank", type=int, default=8)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after")
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0, help="of the rows")
+    parser.add_argument("--warm", type=Path, help="go on from the weights in this folder")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    torch.set_num_threads(args.threads)
+
+    policy = load_policy(args.policy)
+    categories = list(policy.categories)
+    curriculum = Curriculum(policy, corpora.load(args.corpora), seed=7)
+    config = CNNConfig(categories=tuple(categories))
+    encoder, model = with_lora(args.rank), HarmCNN(config)
+    if args.warm:
+        set_peft_model_state_dict(encoder, load_file(args.warm / "adapter_model.safetensors"))
+        model.load_state_dict({k: v.float() for k, v in load_file(args.warm / WEIGHTS).items()})
+    encoder, model = encoder.to(args.device), model.to(args.device)
+    parameters = [p for m in (encoder, model) for p in m.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=args.rate, weight_decay=0.01)
+    batches = Batches(curriculum, categories, args.batch, args.steps, args.seed)
+    loader = DataLoader(batches, batch_size=None, num_workers=args.workers)
+    encoder.train()
+    model.train()
+    started, share = time.monotonic(), 0.0
+    bar = tqdm(loader, mininterval=10)
+    for step, batch in enumerate(bar):
+        ids, lengths, labels = (t.to(args.device) for t in batch)
+        share = max((step + 1) / args.steps, (time.monotonic() - started) / (60 * args.minutes))
+        rate = args.rate * min((step + 1) / 50, max(1.0 - share, 0.0) + 0.01)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(torch.device(args.device).type, torch.bfloat16):
+            hidden = states(encoder, ids, lengths)
+        loss = nn.functional.cross_entropy(model(hidden, lengths), labels, label_smoothing=0.02)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        if step % 20 == 0:
+            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        if share >= 1:
+            break
+    export(args.out, encoder, config, model)
+
+
+if __name__ == "__main__":
+    main()
