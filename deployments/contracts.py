@@ -14,6 +14,11 @@ RewriteKind = Literal["anonymise", "soften", "ground", "diversify", "generic"]
 Score = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 CheckPoint = Annotated[float, Field(gt=0.0, lt=1.0)]
+Subject = Literal["prompt", "proposal"]
+MAX_IMAGE_GUIDANCE = 10.0
+"""The highest weight of the given picture in an edit."""
+TRACE_SCHEMA = 1
+"""The version of the form of `Safety`. It rises when a reader of the old form would misread it."""
 
 
 class Contract(BaseModel):
@@ -36,13 +41,17 @@ class Picture(Contract):
 
 
 class StageRecord(Contract):
-    """One line of a trace: which stage did what, and why, in words that a user may read."""
+    """One line of a trace: which stage did what, and why, in words that a user may read.
+
+    `about` says whether a prompt's stage judged the user's prompt or what the rewriter proposed.
+    """
 
     stage: str
     action: str
     category: str | None = None
     score: Score | None = None
     why: str = ""
+    about: Subject = "prompt"
     ms: Annotated[float, Field(ge=0.0)] = 0.0
 
 
@@ -180,7 +189,7 @@ class GenerationRequest(Contract):
     height: Annotated[int, Field(ge=8)]
     image: Picture | None = None
     mask: Picture | None = None
-    image_guidance_scale: Annotated[float, Field(ge=1.0, le=10.0)] = 1.5
+    image_guidance_scale: Annotated[float, Field(ge=1.0, le=MAX_IMAGE_GUIDANCE)] = 1.5
     steer: bool = False
     strength: Annotated[float, Field(ge=0.0)] = 0.0
     category: str | None = None
@@ -276,10 +285,14 @@ Decision = Literal["delivered", "refused", "blocked", "unavailable"]
 class Safety(Contract):
     """The trace that every response carries under `safety`, and the audit log keeps.
 
-    `size` is the true size of the pictures before any resize, `refused` the indices that the output
-    classifier withheld; both only where pictures were asked for.
+    `schema` is the version of this form. `size` is the true size of the pictures before any resize,
+    `refused` the indices that the output classifier withheld; both only where pictures were asked
+    for.
     """
 
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    schema_version: int = Field(TRACE_SCHEMA, alias="schema")
     request_id: str
     decision: Decision
     policy: PolicyRef

@@ -1,7 +1,7 @@
 """The errors of Safelight. Each leaf is a cause that a caller can name.
 
     SafelightError
-    ├── RequestError            400  the request is malformed; `code` and `param` say where
+    ├── RequestError            4xx  the request is malformed; `code` and `param` say where
     ├── ContentBlocked          400  the policy refuses the prompt or every picture made from it
     ├── Unavailable             503  a stage cannot answer; nothing unchecked leaves
     │   ├── Overloaded          429  the queue is full; come back after `retry_after` seconds
@@ -14,6 +14,7 @@
 Errors of lower libraries are mapped to these at the boundary and chained (`raise ... from`).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -26,23 +27,33 @@ class SafelightError(Exception):
 class RequestError(SafelightError):
     """The request cannot be honoured as it stands.
 
-    `code` is stable and machine-readable, `param` names the offending field (or None).
+    `code` is stable and machine-readable, `param` names the offending field (or None). `status` is
+    another one than 400 where HTTP has one for the cause, such as 413. `headers` go with the
+    answer.
     """
 
-    status = 400
-
-    def __init__(self, message: str, *, code: str, param: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        param: str | None = None,
+        status: int = 400,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
-        self.code = code
-        self.param = param
+        self.code, self.param, self.status = code, param, status
+        self.headers = dict(headers or {})
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments do not survive pickling by themselves.
-        return (_rebuild_request_error, (str(self), self.code, self.param))
+        return (_request_error, (str(self), self.code, self.param, self.status, self.headers))
 
 
-def _rebuild_request_error(message: str, code: str, param: str | None) -> RequestError:
-    return RequestError(message, code=code, param=param)
+def _request_error(
+    message: str, code: str, param: str | None, status: int, headers: dict[str, str]
+) -> RequestError:
+    return RequestError(message, code=code, param=param, status=status, headers=headers)
 
 
 class ContentBlocked(SafelightError):

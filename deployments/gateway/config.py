@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from deployments.gateway.uploads.pictures import UploadLimits
+from deployments.gateway.uploads.limits import UploadLimits
 from deployments.telemetry.audit import DEFAULT_PATH
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]

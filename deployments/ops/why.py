@@ -50,7 +50,8 @@ def _stage(stage: StageRecord) -> str:
     about = f" for {stage.category}" if stage.category else ""
     score = f", score {stage.score:.2f}" if stage.score is not None else ""
     why = f": {stage.why.rstrip('.')}" if stage.why else ""
-    return f"{stage.stage} said {stage.action}{about}{score}, after {stage.ms:.0f} ms{why}"
+    of = " of the rewriter's proposal" if stage.about == "proposal" else ""
+    return f"{stage.stage} said {stage.action}{of}{about}{score}, after {stage.ms:.0f} ms{why}"
 
 
 def _attempts(tries: list[Try]) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """What a policy says: categories, thresholds, actions; validated and hashed."""
 
 import hashlib
+import re
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deployments.contracts import PolicyRef, RewriteKind, Score, Watch
 
@@ -139,6 +140,23 @@ class EditPolicy(Document):
         0.5, description="score from which a person counts as changed unasked, and is mended"
     )
     tries: int = Field(2, ge=0, description="attempts to mend; the best one is delivered")
+    held: dict[str, str] = Field(
+        {}, description='attribute of a person -> its name in an instruction, as in "the skin tone"'
+    )
+    holding: str = Field(
+        "{instruction}, keep {attributes}",
+        description="the instruction of a mend: what was asked, and what must stay",
+    )
+    closer: float = Field(
+        0.5, ge=0, description="what each mend adds to the weight of the given picture"
+    )
+
+    @field_validator("holding")
+    @classmethod
+    def _holding_names_both(cls, wording: str) -> str:
+        if sorted(re.findall(r"{(.*?)}", wording)) != ["attributes", "instruction"]:
+            raise ValueError("holding must have {instruction} and {attributes} in it, each once")
+        return wording
 
 
 class OutputPolicy(Document):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from deployments.contracts import Decision, PolicyRef, Safety, StageRecord, Try
+from deployments.contracts import Decision, Picture, PolicyRef, Safety, StageRecord, Try
 
 
 class Trace:
@@ -11,7 +11,7 @@ class Trace:
     def __init__(self, request_id: str, policy: PolicyRef) -> None:
         self.request_id = request_id
         self.policy = policy
-        self.size: str | None = None
+        self._size: str | None = None
         self._stages: list[StageRecord] = []
         self._tries: list[Try] = []
         self._refused: list[int] = []
@@ -23,6 +23,14 @@ class Trace:
     def stages(self, records: Iterable[StageRecord]) -> None:
         """Adds the records that a service kept of its own stages."""
         self._stages.extend(records)
+
+    def decided_under(self, policy: PolicyRef) -> None:
+        """Notes the policy that decided: its word lists may be newer than the caller's."""
+        self.policy = policy
+
+    def drawn(self, picture: Picture) -> None:
+        """Notes the size at which pictures are made."""
+        self._size = f"{picture.width}x{picture.height}"
 
     def tried(self, attempt: Try) -> None:
         """Adds one attempt at one picture."""
@@ -40,6 +48,6 @@ class Trace:
             policy=self.policy,
             stages=tuple(self._stages),
             tries=tuple(sorted(self._tries, key=lambda attempt: attempt.index)),
-            size=self.size,
+            size=self._size,
             refused=tuple(sorted(self._refused)),
         )

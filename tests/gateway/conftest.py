@@ -26,7 +26,8 @@ from deployments.contracts import (
 )
 from deployments.gateway.config import GatewayConfig
 from deployments.gateway.edge.app import create_app
-from deployments.gateway.walk.pipeline import ImageJob, Outcome, Preview, Released
+from deployments.gateway.walk.jobs import ImageJob, Outcome, Preview, PromptJob
+from deployments.gateway.walk.release import Released
 from deployments.paths import ROOT
 from deployments.policy import Policy, load_policy
 from deployments.telemetry.trace import Trace
@@ -85,7 +86,7 @@ class PlainWalk:
         await self.drawn.wait()
         if self.late_failure is not None:
             raise self.late_failure
-        trace.size = f"{job.width}x{job.height}"
+        trace.drawn(make_picture(0, job.width, job.height))
         for index in range(job.n):
             trace.tried(_try(index, job))
         for index in self.refused:
@@ -133,14 +134,14 @@ class PlainWalk:
             sha256=picture.sha256,
         )
 
-    async def preview(self, prompt: str, seed: int, operation: str, trace: Trace) -> Preview:
+    async def preview(self, job: PromptJob, trace: Trace) -> Preview:
         self._fail()
         return Preview.model_validate(
             {
                 "action": self.action,
                 "scores": self.scores,
-                "prompt": self.rewritten or prompt,
-                "changes": self._changes(prompt),
+                "prompt": self.rewritten or job.prompt,
+                "changes": self._changes(job.prompt),
             }
         )
 

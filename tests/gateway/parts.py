@@ -24,7 +24,7 @@ from deployments.contracts import (
     Version,
 )
 from deployments.errors import Overloaded
-from deployments.gateway.walk.pipeline import ImageJob
+from deployments.gateway.walk.jobs import ImageJob
 from deployments.policy import Policy
 
 POLICY = Policy.model_validate(
@@ -46,9 +46,14 @@ POLICY = Policy.model_validate(
         },
         "manipulations": {"anonymise": False, "ground": False},
         "output": {"thresholds": {"violence": 0.5}, "strengths": [1.0, 2.0], "steer_strength": 1.0},
-        "deadlines": {"guard": 0.2, "rewriter": 0.2, "diffusion": 0.2, "classifier": 0.2},
     }
 )  # fmt: skip
+
+
+def impatient(stage: str, policy: Policy = POLICY) -> Policy:
+    """The policy with a deadline for one stage that only what never answers can miss."""
+    deadlines = policy.deadlines.model_copy(update={stage: 0.05})
+    return policy.model_copy(update={"deadlines": deadlines})
 
 
 def verdict(action: str, category: str | None = None, rewrite: str | None = None) -> PromptVerdict:
@@ -125,6 +130,12 @@ def _changed(version: Version, kind: RewriteKind, text: str) -> Version:
 
 def picture(request: GenerationRequest) -> Picture:
     png = f"{request.prompt}|{request.seed}|{request.strength}".encode()
+    return Picture(png=png, width=64, height=64, sha256=hashlib.sha256(png).hexdigest())
+
+
+def given(name: str = "a portrait") -> Picture:
+    """A picture that a client gives."""
+    png = name.encode()
     return Picture(png=png, width=64, height=64, sha256=hashlib.sha256(png).hexdigest())
 
 

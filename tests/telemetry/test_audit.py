@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from deployments.contracts import PolicyRef
+from deployments.contracts import TRACE_SCHEMA, PolicyRef
 from deployments.errors import ConfigurationError, StageFailed
-from deployments.telemetry.audit import AuditLog
+from deployments.telemetry.audit import AuditLog, Record
 from deployments.telemetry.trace import Trace
 
 TRACE = Trace("r1", PolicyRef(name="p", version="1", hash="0" * 12))
@@ -48,3 +48,10 @@ def test_a_line_that_cannot_be_written_is_a_failure():
     log._descriptor = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(StageFailed):
         log.write(TRACE.safety("delivered"), "a dog")
+
+
+def test_a_logged_decision_says_which_form_it_has(tmp_path):
+    AuditLog(tmp_path / "audit.jsonl").write(TRACE.safety("delivered"), "a dog")
+    (line,) = (tmp_path / "audit.jsonl").read_text().splitlines()
+    assert json.loads(line)["schema"] == TRACE_SCHEMA
+    assert Record.model_validate_json(line).schema_version == TRACE_SCHEMA

@@ -1,57 +1,25 @@
-"""Answers in OpenAI's form. What is ours stands under `safety`, and only there."""
+"""The bodies of answers in OpenAI's form. What is ours stands under `safety`, and only there."""
 
 import base64
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
 
-from starlette.responses import JSONResponse, Response
-
-from deployments.contracts import Change, Safety
-from deployments.gateway.api.resolve import ImageOrder
+from deployments.contracts import Change
+from deployments.gateway.api.delivery import Delivery
+from deployments.gateway.api.reply import Json
 from deployments.gateway.config import GatewayConfig
-from deployments.gateway.walk.pipeline import Outcome, Preview
-
-Json = dict[str, Any]
+from deployments.gateway.walk.jobs import ImageJob, Outcome, Preview
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer before it is bytes. Each carries its trace, an error's too."""
-
-    body: Json = field(repr=False)
-    safety: Safety
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def document(self) -> Json:
-        """The body with `safety` beside what is there (and merged with a `safety` in it)."""
-        safety = {**self.safety.model_dump(mode="json"), **self.body.get("safety", {})}
-        return {**self.body, "safety": safety}
-
-    def render(self) -> Response:
-        """As HTTP, rendered once.
-
-        Raises:
-            ValueError: a number in the body is not finite, or a text is not Unicode.
-        """
-        return self._rendered
-
-    @cached_property
-    def _rendered(self) -> Response:
-        return JSONResponse(self.document, self.status, self.headers)
-
-
-def images_body(order: ImageOrder, outcome: Outcome, files: Sequence[bytes]) -> Json:
+def images_body(
+    job: ImageJob, delivery: Delivery, outcome: Outcome, files: Sequence[bytes]
+) -> Json:
     """POST /v1/images/generations: the delivered pictures in order.
 
     `usage` counts prompt tokens and the given picture's latent positions in, latent positions out.
     """
     # The given picture is encoded at the size of each that is made of it.
-    given = outcome.latent_positions // order.job.n if order.job.image else 0
+    given = outcome.latent_positions // job.n if job.image else 0
     body: Json = {
         "created": int(time.time()),
         "data": [
@@ -59,18 +27,18 @@ def images_body(order: ImageOrder, outcome: Outcome, files: Sequence[bytes]) -> 
             for file, prompt in zip(files, outcome.prompts, strict=True)
         ],
         "background": "opaque",
-        "output_format": order.output_format,
-        "size": order.size,
+        "output_format": delivery.output_format,
+        "size": delivery.size,
         "usage": _usage(outcome.prompt_tokens, given, outcome.latent_positions),
     }
     if any(outcome.changes):
         body["safety"] = {
             "changes": [[_change(change) for change in changes] for changes in outcome.changes]
         }
-    if order.quality is not None:
-        body["quality"] = order.quality
-    if order.safety_identifier is not None:
-        body["safety_identifier"] = order.safety_identifier
+    if delivery.quality is not None:
+        body["quality"] = delivery.quality
+    if delivery.safety_identifier is not None:
+        body["safety_identifier"] = delivery.safety_identifier
     return body
 
 

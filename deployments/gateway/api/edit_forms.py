@@ -11,7 +11,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from deployments.errors import RequestError
 from deployments.gateway.api.strict_json import check_text, parse_json
-from deployments.gateway.uploads.pictures import UploadLimits, data_url
+from deployments.gateway.uploads.data_url import data_url
+from deployments.gateway.uploads.limits import UploadLimits
 
 PICTURES = frozenset({"image", "image[]"})
 MAX_FILES, MAX_FIELDS = 18, 64

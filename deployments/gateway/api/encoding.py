@@ -10,25 +10,16 @@ from PIL import Image
 
 from deployments.contracts import Picture
 from deployments.errors import StageFailed
-from deployments.gateway.api.bodies import OutputFormat
+from deployments.gateway.api.delivery import Delivery
 
 _SIGNATURE_AND_HEADER = 8 + 25
 """Bytes of a PNG before its second chunk: the signature and IHDR, whose length is fixed."""
 
 
-def encode(
-    picture: Picture,
-    width: int,
-    height: int,
-    output_format: OutputFormat,
-    compression: int,
-    resample: str,
-    notes: Mapping[str, str],
-) -> bytes:
-    """Encodes one picture, resized where `width` x `height` (pixels) is not its own size.
+def encode(picture: Picture, delivery: Delivery, resample: str, notes: Mapping[str, str]) -> bytes:
+    """Encodes one picture, resized where the client gets another size than its own.
 
     Args:
-        compression: 0 to 100 as `output_compression` has it: 100 keeps the most. PNG ignores it.
         resample: name of a Pillow filter, lower case.
         notes: Latin-1 texts by keyword, added to a PNG as tEXt chunks.
 
@@ -39,11 +30,12 @@ def encode(
     image = _decode(picture.png)
     if _digest(image) != picture.sha256:
         raise StageFailed("gateway", "a picture changed after it was judged")
-    resized = image.size != (width, height)
+    size = (delivery.width, delivery.height)
+    resized = image.size != size
     if resized:
-        image = image.resize((width, height), Image.Resampling[resample.upper()])
-    if output_format != "png":
-        return _lossy(image, output_format, compression)
+        image = image.resize(size, Image.Resampling[resample.upper()])
+    if delivery.output_format != "png":
+        return _lossy(image, delivery)
     noted = annotate(_png(image) if resized else picture.png, notes)
     if _digest(_decode(noted)) != _digest(image):
         raise StageFailed("gateway", "a picture changed while it was encoded")
@@ -81,11 +73,11 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _lossy(image: Image.Image, output_format: OutputFormat, compression: int) -> bytes:
+def _lossy(image: Image.Image, delivery: Delivery) -> bytes:
     buffer = BytesIO()
-    if output_format == "jpeg":
+    if delivery.output_format == "jpeg":
         # Quality 0 is not defined for JPEG; full chroma keeps coloured edges where they are.
-        image.save(buffer, "JPEG", quality=max(compression, 1), subsampling=0)
+        image.save(buffer, "JPEG", quality=max(delivery.compression, 1), subsampling=0)
     else:
-        image.save(buffer, "WEBP", quality=compression)
+        image.save(buffer, "WEBP", quality=delivery.compression)
     return buffer.getvalue()

@@ -1,106 +1,80 @@
-"""From a well-formed body to an order: defaults resolved, configured limits kept."""
+"""From a well-formed body to a job and its delivery: defaults resolved, configured limits kept."""
 
 import secrets
-from collections.abc import Sequence
-from typing import NamedTuple
 
-from deployments.contracts import Contract, Picture
+from deployments.contracts import MAX_IMAGE_GUIDANCE
 from deployments.errors import RequestError
 from deployments.gateway.api.bodies import (
     EditsBody,
     ImagesBody,
     ModerationsBody,
-    OutputFormat,
     PicturesBody,
     PreviewBody,
 )
+from deployments.gateway.api.delivery import Delivery
+from deployments.gateway.api.edit_forms import EditForm
 from deployments.gateway.config import EditSettings, GatewayConfig, Quality, dimensions
-from deployments.gateway.uploads.pictures import UploadLimits, fitted, read_mask, read_picture
-from deployments.gateway.walk.pipeline import ImageJob
+from deployments.gateway.uploads.decode import fitted, read_mask, read_picture
+from deployments.gateway.uploads.limits import UploadLimits
+from deployments.gateway.walk.jobs import ImageJob, PromptJob
 
 MAX_SEED = 2**32 - 1
 
 
-class ImageOrder(Contract):
-    """What was asked for, resolved: the job for the walk, and how its pictures are handed over.
-
-    `width` and `height` are what the client gets, in pixels; the job's own are what is denoised.
-    `quality` is None where a neutral value was asked for.
-    """
-
-    job: ImageJob
-    width: int
-    height: int
-    output_format: OutputFormat
-    output_compression: int
-    quality: Quality | None
-    safety_identifier: str | None
-
-    @property
-    def size(self) -> str:
-        """The size that the client gets, as the API writes it."""
-        return f"{self.width}x{self.height}"
-
-
-class GivenPictures(NamedTuple):
-    """What an edit starts from, as large as it was uploaded: a picture, and where to paint."""
-
-    image: Picture
-    mask: Picture | None = None
-
-
-def given_pictures(
-    images: Sequence[bytes], mask: bytes | None, limits: UploadLimits
-) -> GivenPictures:
-    """Reads the untrusted files of an edit. Slow: for a thread.
-
-    Raises:
-        RequestError: there is not exactly one picture, or a file is not what it should be.
-    """
-    if not images:
-        raise RequestError("'image' is required.", code="missing_required_parameter", param="image")
-    if len(images) > 1:
-        raise RequestError(
-            f"{len(images)} pictures are given; this model edits one at a time.",
-            code="unsupported_value",
-            param="image",
-        )
-    image = read_picture(images[0], limits, "image")
-    size = image.width, image.height
-    return GivenPictures(image, read_mask(mask, limits, size) if mask is not None else None)
-
-
-def image_order(body: ImagesBody, config: GatewayConfig, request_id: str) -> ImageOrder:
-    """Resolves a body. A seed that is left out is drawn from the operating system.
+def image_job(body: ImagesBody, config: GatewayConfig, request_id: str) -> ImageJob:
+    """The job of a body. A seed that is left out is drawn from the operating system.
 
     Raises:
         RequestError: the model is not served, or a value is outside of the configured limits.
     """
     _check_length("negative_prompt", body.negative_prompt, config.max_prompt_chars)
-    order = _order(body, config, request_id)
-    return _with(order, negative_prompt=body.negative_prompt)
+    return _job(body, config, request_id).model_copy(
+        update={"negative_prompt": body.negative_prompt}
+    )
 
 
-def edit_order(
-    body: EditsBody,
-    given: GivenPictures,
-    config: GatewayConfig,
-    settings: EditSettings,
-    request_id: str,
-) -> ImageOrder:
-    """Resolves an edit. Raises as `image_order` does.
+def edit_job(
+    form: EditForm, body: EditsBody, config: GatewayConfig, settings: EditSettings, request_id: str
+) -> ImageJob:
+    """The job of an edit, still without its pictures. Raises as `image_job` does.
 
     Within a mask the model paints as it does from text alone; by an instruction it has scales of
     its own.
     """
-    order = _order(body, config, request_id)
-    if given.mask is None and body.guidance_scale is None:
-        order = _with(order, guidance_scale=settings.guidance_scale)
-    return _with(
-        order,
-        image=fitted(given.image, order.job.width, order.job.height),
-        mask=given.mask and fitted(given.mask, order.job.width, order.job.height, mask=True),
-        image_guidance_scale=_image_guidance(body, given, settings),
+    _check_pictures(form)
+    job = _job(body, config, request_id)
+    masked = form.mask is not None
+    scales = {"image_guidance_scale": _image_guidance(body, masked, settings)}
+    if not masked and body.guidance_scale is None:
+        scales["guidance_scale"] = settings.guidance_scale
+    return job.model_copy(update=scales)
+
+
+def with_pictures(job: ImageJob, form: EditForm, limits: UploadLimits) -> ImageJob:
+    """The job with the form's untrusted pictures, read and fitted to its size. Slow: for a thread.
+
+    Raises:
+        RequestError: a file is not what it should be.
+    """
+    image = read_picture(form.images[0], limits, "image")
+    mask = None
+    if form.mask is not None:
+        given = read_mask(form.mask, limits, (image.width, image.height))
+        mask = fitted(given, job.width, job.height, mask=True)
+    return job.model_copy(update={"image": fitted(image, job.width, job.height), "mask": mask})
+
+
+def delivery_of(body: PicturesBody, config: GatewayConfig) -> Delivery:
+    """How the pictures of a body are handed over. Raises RequestError as `image_job` does."""
+    _check_compression(body)
+    width, height = dimensions(_size(body.size, config))
+    return Delivery(
+        width=width,
+        height=height,
+        output_format=body.output_format,
+        compression=body.output_compression,
+        quality=_quality(body),
+        safety_identifier=body.safety_identifier or body.user or None,
     )
 
 
@@ -109,9 +83,20 @@ def edits_unsupported() -> RequestError:
     return RequestError("Pictures cannot be edited here.", code="unsupported_edit", param="image")
 
 
-def _image_guidance(body: EditsBody, given: GivenPictures, settings: EditSettings) -> float:
+def _check_pictures(form: EditForm) -> None:
+    if not form.images:
+        raise RequestError("'image' is required.", code="missing_required_parameter", param="image")
+    if len(form.images) > 1:
+        raise RequestError(
+            f"{len(form.images)} pictures are given; this model edits one at a time.",
+            code="unsupported_value",
+            param="image",
+        )
+
+
+def _image_guidance(body: EditsBody, masked: bool, settings: EditSettings) -> float:
     faithful, asked = body.input_fidelity, body.image_guidance_scale
-    if given.mask is not None and (faithful or asked is not None):
+    if masked and (faithful or asked is not None):
         raise RequestError(
             "Outside a mask nothing changes, within it all is new: it goes with neither "
             "'input_fidelity' nor 'image_guidance_scale'.",
@@ -125,43 +110,28 @@ def _image_guidance(body: EditsBody, given: GivenPictures, settings: EditSetting
             param="image_guidance_scale",
         )
     if asked is not None:
-        _check_range("image_guidance_scale", asked, 1.0, 10.0)
+        _check_range("image_guidance_scale", asked, 1.0, MAX_IMAGE_GUIDANCE)
         return asked
     return settings.faithful_scale if faithful == "high" else settings.image_guidance_scale
 
 
-def _with(order: ImageOrder, **changes: object) -> ImageOrder:
-    return order.model_copy(update={"job": order.job.model_copy(update=changes)})
-
-
-def _order(body: PicturesBody, config: GatewayConfig, request_id: str) -> ImageOrder:
+def _job(body: PicturesBody, config: GatewayConfig, request_id: str) -> ImageJob:
     served_model(body.model, (config.model, *config.aliases))
     _check_length("prompt", body.prompt, config.max_prompt_chars)
     _check_range("n", body.n, 1, config.max_pictures)
-    _check_compression(body)
     size = _size(body.size, config)
-    width, height = dimensions(size)
-    native_width, native_height = dimensions(config.resized_sizes.get(size, size))
-    quality = _quality(body)
-    return ImageOrder(
-        job=ImageJob(
-            request_id=request_id,
-            prompt=body.prompt,
-            n=body.n,
-            seed=_seed(body.seed),
-            steps=_steps(body.num_inference_steps, quality, config),
-            guidance_scale=_guidance_scale(body.guidance_scale, config),
-            width=native_width,
-            height=native_height,
-            loosen=body.moderation == "low",
-            rewrite=body.rewrite == "on",
-        ),
+    width, height = dimensions(config.resized_sizes.get(size, size))
+    return ImageJob(
+        request_id=request_id,
+        prompt=body.prompt,
+        n=body.n,
+        seed=_seed(body.seed),
+        steps=_steps(body.num_inference_steps, _quality(body), config),
+        guidance_scale=_guidance_scale(body.guidance_scale, config),
         width=width,
         height=height,
-        output_format=body.output_format,
-        output_compression=body.output_compression,
-        quality=quality,
-        safety_identifier=body.safety_identifier or body.user or None,
+        loosen=body.moderation == "low",
+        rewrite=body.rewrite == "on",
     )
 
 
@@ -183,11 +153,16 @@ def check_moderations(body: ModerationsBody, config: GatewayConfig) -> None:
         )
 
 
-def check_preview(body: PreviewBody, config: GatewayConfig) -> None:
-    """Refuses what a request for pictures would be refused for. Raises RequestError."""
+def preview_job(body: PreviewBody, config: GatewayConfig) -> PromptJob:
+    """The job of a preview; one answer holds for each of the n pictures.
+
+    Raises:
+        RequestError: what a request for pictures would be refused for.
+    """
     _check_length("prompt", body.prompt, config.max_prompt_chars)
     _check_range("n", body.n, 1, config.max_pictures)
     _check_range("seed", body.seed, 0, MAX_SEED)
+    return PromptJob(prompt=body.prompt, seed=body.seed, operation=body.operation)
 
 
 def served_model(asked: str | None, served: tuple[str, ...]) -> str:

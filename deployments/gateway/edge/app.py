@@ -1,48 +1,35 @@
-"""The HTTP edge: routes. Each decision is logged once, before its answer leaves."""
+"""The HTTP edge: which path is answered by what."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from deployments.contracts import Safety, StageRecord
-from deployments.errors import SafelightError
-from deployments.gateway.api.answers import Reply, models, models_body
-from deployments.gateway.api.edit_forms import read_form
-from deployments.gateway.api.resolve import edits_unsupported
-from deployments.gateway.api.strict_json import parse_json
+from deployments.errors import RequestError, SafelightError
+from deployments.gateway.api.answers import models, models_body
+from deployments.gateway.api.reply import Reply
 from deployments.gateway.config import GatewayConfig
-from deployments.gateway.edge.endpoints import Decider, Endpoints, Exchange
-from deployments.gateway.edge.failures import EdgeRefusal, failure_reply
-from deployments.gateway.edge.limits import Edge, Memory, Room, read_bounded
-from deployments.gateway.edge.streaming import EventStream
+from deployments.gateway.edge.answering import Answering, Endpoint
+from deployments.gateway.edge.asgi import Edge
+from deployments.gateway.edge.endpoints import Endpoints
+from deployments.gateway.edge.exchange import Exchange
+from deployments.gateway.edge.failures import failure_reply
+from deployments.gateway.walk.pipeline import Walk
+from deployments.telemetry.audit import AuditLog
 from deployments.telemetry.trace import Trace
 
-Endpoint = Callable[[bytes, Exchange], Awaitable[Reply]]
 Readiness = Literal["ready", "starting", "failed"]
-
-
-class Log(Protocol):
-    """Where decisions are kept: see `deployments.telemetry.audit.AuditLog`."""
-
-    def write(self, safety: Safety, prompt: str) -> None: ...
-
-
-def of_json(endpoint: Callable[[Any, Exchange], Awaitable[Reply]]) -> Endpoint:
-    """An endpoint whose body is JSON."""
-
-    async def read(body: bytes, exchange: Exchange) -> Reply:
-        return await endpoint(parse_json(body), exchange)
-
-    return read
+STARTING_SECONDS = 5
+"""When a client that finds the service not ready should come back."""
 
 
 def create_app(
-    walk: Decider, config: GatewayConfig, audit: Log, readiness: Callable[[], Awaitable[Readiness]]
+    walk: Walk,
+    config: GatewayConfig,
+    audit: AuditLog,
+    readiness: Callable[[], Awaitable[Readiness]],
 ) -> FastAPI:
     """The application.
 
@@ -53,77 +40,41 @@ def create_app(
         title="Safelight", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     app.add_middleware(Edge, policy=walk.policy.ref)
-    endpoints = Endpoints(walk, config)
-    room = Room(config.max_requests)
-    memory = Memory(config.max_held_bytes)
+    endpoints, answering = Endpoints(walk, config), Answering(config, audit)
 
     def trace_of(request: Request) -> Trace:
         return Trace(request.state.request_id, walk.policy.ref)
 
-    async def decide(
-        request: Request, endpoint: Endpoint, max_bytes: int = config.max_body_bytes
-    ) -> Response:
-        exchange = Exchange(trace_of(request))
-        answer = asyncio.create_task(decided(request, endpoint, max_bytes, exchange))
-        opened = asyncio.create_task(exchange.opened.wait())
-        try:
-            await asyncio.wait({answer, opened}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            answer.cancel()
-            with suppress(asyncio.CancelledError):
-                await answer
-            raise
-        finally:
-            opened.cancel()
-        if exchange.opened.is_set() and exchange.stream:
-            return EventStream(answer, exchange.stream)
-        return (await answer).render()
+    def post(path: str, endpoint: Endpoint, max_bytes: int) -> None:
+        async def answer(request: Request) -> Response:
+            return await answering.answer(
+                request, Exchange(trace_of(request), request.headers), endpoint, max_bytes
+            )
 
-    async def decided(
-        request: Request, endpoint: Endpoint, max_bytes: int, exchange: Exchange
-    ) -> Reply:
-        """The answer, accounted for."""
-        try:
-            with room.place(), memory.held() as take:
-                body = await read_bounded(request, max_bytes, config.body_timeout_s, take)
-                reply = await endpoint(body, exchange)
-                reply.render()  # what cannot be rendered must fail here
-        except asyncio.CancelledError:  # accounted for all the same
-            why = "the client hung up, or the gateway is stopping"
-            exchange.trace.stage(StageRecord(stage="gateway", action="abandoned", why=why))
-            with suppress(SafelightError):  # nobody is left to be told
-                audit.write(exchange.trace.safety("unavailable"), exchange.prompt)
-            raise
-        except Exception as error:
-            reply = failure_reply(error, exchange.trace)
-        try:
-            audit.write(reply.safety, exchange.prompt)
-        except SafelightError as error:  # what cannot be accounted for is not released
-            return failure_reply(error, exchange.trace)
-        return reply
+        app.add_api_route(path, answer, methods=["POST"])
 
-    @app.post("/v1/images/generations")
-    async def generate_images(request: Request) -> Response:
-        return await decide(request, of_json(endpoints.images))
+    post("/v1/images/generations", endpoints.images, config.max_body_bytes)
+    post("/v1/images/edits", endpoints.edits, config.max_upload_body_bytes)
+    post("/v1/moderations", endpoints.moderations, config.max_upload_body_bytes)
+    post("/v1/safety/preview", endpoints.preview, config.max_body_bytes)
 
-    @app.post("/v1/images/edits")
-    async def edit_images(request: Request) -> Response:
-        async def edit(body: bytes, exchange: Exchange) -> Reply:
-            if config.edits is None:
-                raise edits_unsupported()
-            form = await read_form(body, request.headers, config.uploads)
-            return await endpoints.edits(form, config.edits, exchange)
+    _add_reads(app, config, readiness, trace_of)
 
-        return await decide(request, edit, config.max_upload_body_bytes)
+    @app.exception_handler(SafelightError)
+    @app.exception_handler(HTTPException)
+    async def explain(request: Request, error: Exception) -> Response:
+        return failure_reply(error, trace_of(request)).render()
 
-    @app.post("/v1/moderations")
-    async def moderate(request: Request) -> Response:
-        moderations = of_json(endpoints.moderations)
-        return await decide(request, moderations, config.max_upload_body_bytes)
+    return app
 
-    @app.post("/v1/safety/preview")
-    async def preview(request: Request) -> Response:
-        return await decide(request, of_json(endpoints.preview))
+
+def _add_reads(
+    app: FastAPI,
+    config: GatewayConfig,
+    readiness: Callable[[], Awaitable[Readiness]],
+    trace_of: Callable[[Request], Trace],
+) -> None:
+    """Adds the paths that decide nothing."""
 
     @app.get("/v1/models")
     async def list_models(request: Request) -> Response:
@@ -133,7 +84,7 @@ def create_app(
     async def show_model(request: Request, model: str) -> Response:
         served = models(config)
         if model not in served:
-            raise EdgeRefusal("The model does not exist here.", status=404, code="model_not_found")
+            raise RequestError("The model does not exist here.", status=404, code="model_not_found")
         return Reply(served[model], trace_of(request).safety("delivered")).render()
 
     @app.get("/healthz")
@@ -145,11 +96,4 @@ def create_app(
         status = await readiness()
         if status == "ready":
             return JSONResponse({"status": status})
-        return JSONResponse({"status": status}, 503, {"retry-after": "5"})
-
-    @app.exception_handler(SafelightError)
-    @app.exception_handler(HTTPException)
-    async def explain(request: Request, error: Exception) -> Response:
-        return failure_reply(error, trace_of(request)).render()
-
-    return app
+        return JSONResponse({"status": status}, 503, {"retry-after": str(STARTING_SECONDS)})

@@ -8,24 +8,13 @@ from starlette.exceptions import HTTPException
 
 from deployments.contracts import StageRecord
 from deployments.errors import ContentBlocked, Overloaded, RequestError, Unavailable
-from deployments.gateway.api.answers import Reply
+from deployments.gateway.api.reply import Reply
 from deployments.telemetry.trace import Trace
 
 logger = logging.getLogger(__name__)
 
 _LOOKED_AT = {"input": "the prompt (input)", "output": "the generated pictures (output)"}
 _NO_RETRY = {"x-should-retry": "false"}
-
-
-class EdgeRefusal(RequestError):
-    """A request that is refused with a status of its own, such as 404 or 413."""
-
-    def __init__(
-        self, message: str, *, status: int, code: str, headers: dict[str, str] | None = None
-    ) -> None:
-        super().__init__(message, code=code)
-        self.status = status
-        self.headers = headers or {}
 
 
 def failure_reply(error: Exception, trace: Trace) -> Reply:
@@ -69,7 +58,7 @@ def _malformed(error: RequestError, trace: Trace) -> Reply:
     trace.stage(StageRecord(stage="gateway", action="refuse", why=str(error)))
     return Reply(
         status=error.status,
-        headers={**_NO_RETRY, **getattr(error, "headers", {})},
+        headers={**_NO_RETRY, **error.headers},
         body={
             "error": {
                 "message": str(error),
@@ -82,13 +71,13 @@ def _malformed(error: RequestError, trace: Trace) -> Reply:
     )
 
 
-def _refusal(error: HTTPException) -> EdgeRefusal:
+def _refusal(error: HTTPException) -> RequestError:
     """What the router says of a path or a method, in our form."""
     message, code = {
         404: ("There is nothing at this path; GET /v1/models shows what is served.", "unknown_url"),
         405: ("This path has other methods.", "method_not_allowed"),
     }.get(error.status_code, ("The request was refused.", "invalid_request"))
-    return EdgeRefusal(
+    return RequestError(
         message, status=error.status_code, code=code, headers=dict(error.headers or {})
     )
 

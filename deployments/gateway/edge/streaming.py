@@ -12,7 +12,7 @@ from contextlib import suppress
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from deployments.gateway.api.answers import Json, Reply
+from deployments.gateway.api.reply import Json, Reply
 
 ALIVE_SECONDS = 5.0
 """Between comments that keep the connection open, and find out whether it still is."""

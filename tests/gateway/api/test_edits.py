@@ -11,7 +11,7 @@ from PIL import Image
 from deployments import pictures
 from deployments.gateway.config import EditSettings
 from deployments.gateway.edge.app import create_app
-from deployments.gateway.uploads.pictures import UploadLimits
+from deployments.gateway.uploads.limits import UploadLimits
 from tests.gateway.uploads.hostile import hostile_uploads
 
 URL = "/v1/images/edits"
@@ -64,7 +64,7 @@ async def test_the_official_client_edits_a_picture(client, walk, official):
     )
     official(ImagesResponse, answer.model_dump(exclude_unset=True))
     (job,) = walk.jobs
-    assert (job.prompt, job.n, job.seed, job.operation) == ("make them smile", 2, 5, "edit")
+    assert (job.prompt, job.n, job.seed, job.words.operation) == ("make them smile", 2, 5, "edit")
     assert (pictures.to_array(job.image) == 120).all()
     assert job.mask is None
     assert (job.guidance_scale, job.image_guidance_scale) == (3.0, 1.5)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deployments.errors import StageFailed
+from deployments.gateway.api.delivery import Delivery
 from deployments.gateway.api.encoding import annotate, encode
 from tests.gateway.conftest import make_picture
 
@@ -16,7 +17,15 @@ NOTES = {"request_id": "r1", "policy_hash": "abc"}
 
 
 def encoded(picture, width=64, height=64, output_format="png", compression=100):
-    return encode(picture, width, height, output_format, compression, "lanczos", NOTES)
+    delivery = Delivery(
+        width=width,
+        height=height,
+        output_format=output_format,
+        compression=compression,
+        quality=None,
+        safety_identifier=None,
+    )
+    return encode(picture, delivery, "lanczos", NOTES)
 
 
 def opened(data):

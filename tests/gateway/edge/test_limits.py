@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from deployments.gateway.edge.app import create_app
-from deployments.gateway.edge.limits import FORBIDDEN_HEADERS
+from deployments.gateway.edge.asgi import FORBIDDEN_HEADERS
 
 URL = "/v1/images/generations"
 

@@ -15,15 +15,15 @@ from PIL import Image
 
 from deployments.contracts import Picture
 from deployments.errors import Overloaded, RequestError
-from deployments.gateway.uploads import pictures as uploads
-from deployments.gateway.uploads.pictures import (
-    UploadLimits,
-    data_url,
+from deployments.gateway.uploads.data_url import data_url
+from deployments.gateway.uploads.decode import (
+    DECODES_AT_ONCE,
     decoded,
     fitted,
     read_mask,
     read_picture,
 )
+from deployments.gateway.uploads.limits import UploadLimits
 from deployments.pictures import from_image, to_array
 from tests.gateway.uploads.hostile import (
     PNG,
@@ -91,7 +91,8 @@ def test_of_all_hostile_files_exactly_those_that_must_be_are_refused():
 
 MEMORY = """
 from deployments.errors import RequestError
-from deployments.gateway.uploads.pictures import UploadLimits, read_picture
+from deployments.gateway.uploads.decode import read_picture
+from deployments.gateway.uploads.limits import UploadLimits
 from tests.gateway.uploads.hostile import hostile_uploads, saved, scene
 
 def peak():
@@ -401,7 +402,7 @@ async def test_decoded_returns_what_the_read_returns_or_raises():
 async def test_slow_reads_time_out_and_keep_their_places_until_they_end():
     limits = UploadLimits(decode_seconds=0.05)
     end = threading.Event()
-    slow = [decoded(end.wait, limits, "image") for _ in range(uploads.DECODES_AT_ONCE)]
+    slow = [decoded(end.wait, limits, "image") for _ in range(DECODES_AT_ONCE)]
     try:
         for outcome in await asyncio.gather(*slow, return_exceptions=True):
             assert isinstance(outcome, RequestError)
@@ -427,4 +428,4 @@ async def test_no_more_than_the_allowed_number_decode_at_once():
             running -= 1
 
     await asyncio.gather(*(decoded(read, LIMITS, "image") for _ in range(10)))
-    assert most == uploads.DECODES_AT_ONCE
+    assert most == DECODES_AT_ONCE

@@ -6,7 +6,8 @@ import pytest
 
 from deployments.contracts import Generation, GenerationRequest
 from deployments.errors import ContentBlocked, StageFailed
-from deployments.gateway.walk.pipeline import Outcome, Walk
+from deployments.gateway.walk.jobs import Outcome
+from deployments.gateway.walk.pipeline import Walk
 from deployments.policy import Manipulations
 from deployments.telemetry.trace import Trace
 from tests.gateway import parts
@@ -80,6 +81,12 @@ class Run:
         return [(s.stage, s.action) for s in self.trace.safety("delivered").stages]
 
 
+async def idle() -> None:
+    """Lets every task of these plain objects go on until all of them wait."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 def undecided(verdict=parts.ALLOW) -> parts.Guard:
     return parts.Guard({PROMPT: verdict}, undecided=[PROMPT])
 
@@ -88,7 +95,7 @@ async def test_the_picture_is_begun_before_the_verdict_and_leaves_after_it():
     run = Run(undecided(), Diffusion())
     task = run.start(n=2)
     await run.diffusion.begun.wait()
-    await asyncio.sleep(0.02)
+    await idle()
     assert not task.done()  # drawn, but nobody has admitted the prompt
     run.guard.decided.set()
     outcome = await task
@@ -126,7 +133,18 @@ async def test_it_begins_from_the_text_as_the_rewriters_without_a_model_leave_it
     run.guard.decided.set()
     outcome = await task
     assert outcome.prompts == ("a dog, walked by an asian woman",)
-    assert [order.prompt for order in run.diffusion.asked] == list(outcome.prompts)
+    assert [request.prompt for request in run.diffusion.asked] == list(outcome.prompts)
+
+
+async def test_an_edit_is_begun_with_the_instruction_that_will_be_drawn():
+    rewriter = parts.Rewriter(shown=["a dog, walked by an asian woman"])
+    run = Run(undecided(), Diffusion(), policy=DIVERSE, rewriter=rewriter)
+    task = run.start(image=parts.given())
+    await run.diffusion.begun.wait()
+    run.guard.decided.set()
+    await task
+    assert rewriter.asked == []  # an edit is not described further
+    assert [request.prompt for request in run.diffusion.asked] == [PROMPT]  # begun, and kept
 
 
 @pytest.mark.parametrize("verdict", [parts.SOFTEN, parts.STEER], ids=["softened", "steered"])
@@ -160,7 +178,7 @@ async def test_a_rewritten_prompt_is_begun_while_the_model_reads_it_again():
 async def test_it_can_be_switched_off():
     run = Run(undecided(), Diffusion(), head_starts=False)
     task = run.start()
-    await asyncio.sleep(0.02)
+    await idle()
     assert run.diffusion.asked == []
     run.guard.decided.set()
     await task
@@ -181,7 +199,7 @@ async def test_a_rewriter_that_fails_early_only_costs_the_head_start():
     rewriter = parts.Broken(StageFailed("rewriter", "it broke"))
     run = Run(undecided(parts.BLOCK), Diffusion(), policy=DIVERSE, rewriter=rewriter)
     task = run.start()
-    await asyncio.sleep(0.02)
+    await idle()
     run.guard.decided.set()
     with pytest.raises(ContentBlocked):
         await task

@@ -20,7 +20,9 @@ from deployments.errors import (
     StageTimeout,
     Unavailable,
 )
-from deployments.gateway.walk.pipeline import Walk, release
+from deployments.gateway.walk.jobs import PromptJob
+from deployments.gateway.walk.pipeline import Walk
+from deployments.gateway.walk.release import release
 from deployments.policy import Manipulations
 from deployments.telemetry.trace import Trace
 from tests.gateway import parts
@@ -93,7 +95,7 @@ async def test_what_was_let_in_is_drawn_and_drawn_again_whatever_the_load():
     diffusion = parts.Diffusion()
     subject = walk(diffusion=diffusion, classifier=parts.Classifier(lambda t: t.endswith("|0.0")))
     await subject.generate(parts.job(), new_trace())
-    assert [order.let_in for order in diffusion.asked] == [True, True]
+    assert [request.let_in for request in diffusion.asked] == [True, True]
 
 
 async def test_a_turn_in_mid_flight_is_told_in_the_trace():
@@ -232,6 +234,18 @@ async def test_an_improvement_that_the_guard_does_not_pass_is_dropped():
     assert (outcome.prompts, outcome.changes) == (("a ceo",), ((),))
 
 
+async def test_a_dropped_proposal_is_told_apart_from_the_prompt_in_the_trace():
+    guard = parts.Guard({"a ceo, a woman": parts.BLOCK})
+    rewriter, trace = parts.Rewriter(None, shown=["a ceo, a woman"]), new_trace()
+    await walk(guard=guard, rewriter=rewriter, policy=STANDING).generate(parts.job("a ceo"), trace)
+    told = [(s.stage, s.action, s.about) for s in trace.safety("delivered").stages]
+    assert told[:3] == [
+        ("llm", "allow", "prompt"),
+        ("llm", "block", "proposal"),
+        ("rewriter", "dropped", "proposal"),
+    ]
+
+
 async def test_our_own_description_is_no_stereotype():
     guard = parts.Guard({"a thief, olive skin tone": parts.SOFTEN})
     rewriter = parts.Rewriter(None, shown=["a thief, olive skin tone"])
@@ -266,7 +280,8 @@ async def test_a_private_person_is_refused_where_rewriting_is_off():
 
 async def test_an_edit_is_not_described_further():
     rewriter = parts.Rewriter(None)
-    await walk(rewriter=rewriter, policy=STANDING).preview("make it red", 7, "edit", new_trace())
+    job = PromptJob(prompt="make it red", seed=7, operation="edit")
+    await walk(rewriter=rewriter, policy=STANDING).preview(job, new_trace())
     assert rewriter.asked[0].kinds == ("anonymise",)
 
 
@@ -279,9 +294,8 @@ async def test_a_described_prompt_that_scores_between_is_steered():
 
 
 async def test_preview_answers_for_a_block_without_raising():
-    preview = await walk(guard=parts.Guard({"x": parts.BLOCK})).preview(
-        "x", 7, "generate", new_trace()
-    )
+    job = PromptJob(prompt="x", seed=7)
+    preview = await walk(guard=parts.Guard({"x": parts.BLOCK})).preview(job, new_trace())
     assert (preview.action, preview.prompt, preview.changes) == ("block", "x", ())
 
 
@@ -301,9 +315,10 @@ STAGES = ("guard", "rewriter", "diffusion", "classifier")
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_faulty_stage_gives_no_picture_and_is_named(stage, fault):
     services = {"guard": parts.Guard({"a dog": parts.SOFTEN})} | {stage: FAULTS[fault](stage)}
+    policy = parts.impatient(stage) if fault == "slow" else parts.POLICY
     trace = new_trace()
     with pytest.raises(Unavailable) as caught:
-        await walk(**services).generate(parts.job(), trace)
+        await walk(**services, policy=policy).generate(parts.job(), trace)
     assert caught.value.stage == stage
     last = trace.safety("unavailable").stages[-1]
     assert (last.stage, last.action) == (stage, "unavailable")
@@ -314,7 +329,7 @@ async def test_a_stage_past_its_deadline_is_cancelled(stage):
     slow = parts.Slow()
     services = {"guard": parts.Guard({"a dog": parts.SOFTEN})} | {stage: slow}
     with pytest.raises(StageTimeout):
-        await walk(**services).generate(parts.job(), new_trace())
+        await walk(**services, policy=parts.impatient(stage)).generate(parts.job(), new_trace())
     assert slow.cancelled == slow.started == 1
 
 
