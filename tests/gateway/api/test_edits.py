@@ -58,68 +58,74 @@ async def send(http, files=None, **fields):
 # What comes through
 
 
-async def test_the_official_client_edits_a_picture(client, walk, official):
+async def test_the_official_client_edits_a_picture(client, services, official):
     answer = await client.images.edit(
         image=("a.png", portrait()), prompt="make them smile", n=2, extra_body={"seed": 5}
     )
     official(ImagesResponse, answer.model_dump(exclude_unset=True))
-    (job,) = walk.jobs
-    assert (job.prompt, job.n, job.seed, job.words.operation) == ("make them smile", 2, 5, "edit")
-    assert (pictures.to_array(job.image) == 120).all()
-    assert job.mask is None
-    assert (job.guidance_scale, job.image_guidance_scale) == (3.0, 1.5)
+    first, second = services.requests
+    assert (first.prompt, first.seed, second.seed) == ("make them smile", 5, 6)
+    assert services.read[0].operation == "edit"
+    assert (pictures.to_array(first.image) == 120).all()
+    assert first.mask is None
+    assert (first.guidance_scale, first.image_guidance_scale) == (3.0, 1.5)
     assert len(answer.data) == 2
     details = answer.usage.input_tokens_details
     assert details.image_tokens == answer.usage.output_tokens // 2 > 0
     assert answer.usage.input_tokens == details.image_tokens + details.text_tokens
 
 
-async def test_the_official_client_paints_within_a_mask(client, walk):
+async def test_the_official_client_paints_within_a_mask(client, services):
     await client.images.edit(
         image=("a.png", portrait()), mask=("m.png", mask()), prompt="a red hat"
     )
-    (job,) = walk.jobs
-    painted = pictures.to_array(job.mask)
+    (request,) = services.requests
+    painted = pictures.to_array(request.mask)
     assert (painted[:32] == 255).all()
     assert (painted[32:] == 0).all()
-    assert job.guidance_scale == 4.0  # as from text alone
+    assert request.guidance_scale == 4.0  # as from text alone
 
 
-async def test_pictures_and_masks_of_another_size_are_fitted_to_the_model_s(client, walk):
+async def test_pictures_and_masks_of_another_size_are_fitted_to_the_model_s(client, services):
     files = {"image": ("a.png", portrait(200)), "mask": ("m.png", mask(200))}
     await client.images.edit(**files, prompt="a red hat", size="96x64")
-    (job,) = walk.jobs
-    assert {(p.width, p.height) for p in (job.image, job.mask)} == {(96, 64)}
-    assert set(np.unique(pictures.to_array(job.mask))) == {0, 255}
+    (request,) = services.requests
+    assert {(p.width, p.height) for p in (request.image, request.mask)} == {(96, 64)}
+    assert set(np.unique(pictures.to_array(request.mask))) == {0, 255}
 
 
-async def test_json_does_what_multipart_does(http, walk):
+async def test_json_does_what_multipart_does(http, services):
     body = {"prompt": "make them smile", "images": [url(portrait())], "mask": url(mask())}
     answer = await http.post(URL, json=body | {"seed": 3, "n": 1})
     assert answer.status_code == 200
-    (job,) = walk.jobs
-    assert job.seed == 3
-    assert job.mask is not None
+    (request,) = services.requests
+    assert request.seed == 3
+    assert request.mask is not None
 
 
 @pytest.mark.parametrize(
     ("field", "value", "attribute", "expected"),
     [
-        ("n", "3", "n", 3),
         ("num_inference_steps", "7", "steps", 7),
         ("guidance_scale", "6.5", "guidance_scale", 6.5),
         ("image_guidance_scale", "3", "image_guidance_scale", 3.0),
         ("input_fidelity", "high", "image_guidance_scale", 2.0),
         ("input_fidelity", "low", "image_guidance_scale", 1.5),
-        ("moderation", "low", "loosen", True),
-        ("rewrite", "off", "rewrite", False),
         ("quality", "low", "steps", 8),
     ],
 )
-async def test_fields_of_the_form_are_honoured(http, walk, field, value, attribute, expected):
+async def test_fields_of_the_form_are_honoured(http, services, field, value, attribute, expected):
     answer = await send(http, **{field: value})
     assert answer.status_code == 200, answer.text
-    assert getattr(walk.jobs[0], attribute) == expected
+    assert getattr(services.requests[0], attribute) == expected
+
+
+async def test_fields_for_the_prompt_are_honoured(http, services):
+    assert (await send(http, n="3", moderation="low", rewrite="off")).status_code == 200
+    assert len(services.requests) == 3
+    assert services.read[0].loosen
+    services.action = "rewrite"
+    assert (await send(http, rewrite="off")).json()["safety"]["decision"] == "blocked"
 
 
 # What does not
@@ -144,11 +150,11 @@ async def test_fields_of_the_form_are_honoured(http, walk, field, value, attribu
         ),
     ],
 )
-async def test_what_cannot_be_honoured_is_refused(http, walk, fields, code, param):
+async def test_what_cannot_be_honoured_is_refused(http, services, fields, code, param):
     answer = await send(http, **fields)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
-    assert walk.jobs == []
+    assert services.requests == []
 
 
 @pytest.mark.parametrize(
@@ -163,10 +169,10 @@ async def test_what_cannot_be_honoured_is_refused(http, walk, fields, code, para
         ({"image": ("a.png", portrait()), "prompt": ("p", b"text")}, "invalid_value"),
     ],
 )
-async def test_files_that_do_not_fit_are_refused(http, walk, files, code):
+async def test_files_that_do_not_fit_are_refused(http, services, files, code):
     answer = await send(http, files)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
-    assert walk.jobs == []
+    assert services.requests == []
 
 
 @pytest.mark.parametrize(
@@ -181,11 +187,11 @@ async def test_files_that_do_not_fit_are_refused(http, walk, files, code):
         ({"mask": {"image_url": "https://example.com/m.png"}}, "unsupported_image_url"),
     ],
 )
-async def test_json_that_names_what_it_must_not_is_refused(http, walk, change, code):
+async def test_json_that_names_what_it_must_not_is_refused(http, services, change, code):
     body = {"prompt": "make them smile", "images": [url(portrait())]} | change
     answer = await http.post(URL, json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
-    assert walk.jobs == []
+    assert services.requests == []
 
 
 @pytest.mark.parametrize("body", [b"", b"--x\r\n", b"--x\r\nbroken", b"--x--"])
@@ -204,20 +210,20 @@ async def test_a_body_beyond_the_limit_is_not_read(http):
     assert answer.status_code == 413
 
 
-async def test_a_service_that_edits_nothing_says_so(walk, config, audit, readiness):
+async def test_a_service_that_edits_nothing_says_so(services, config, audit, readiness):
     import httpx
 
-    plain = create_app(walk, config.model_copy(update={"edits": None}), audit, readiness)
+    plain = create_app(services, config.model_copy(update={"edits": None}), audit, readiness)
     transport = httpx.ASGITransport(plain)
     async with httpx.AsyncClient(transport=transport, base_url="http://safelight") as http:
         answer = await send(http)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_edit")
 
 
-async def test_no_hostile_file_is_answered_with_more_than_a_400(http, walk, audit):
+async def test_no_hostile_file_is_answered_with_more_than_a_400(http, services, audited):
     for name, data, refused in hostile_uploads():
         answer = await send(http, {"image": ("a.png", data)})
         expected = {400, 413} if refused else {200, 400, 413}
         assert answer.status_code in expected, name
     assert (await send(http)).status_code == 200
-    assert len(audit.lines) == len(list(hostile_uploads())) + 1
+    assert len(audited()) == len(list(hostile_uploads())) + 1

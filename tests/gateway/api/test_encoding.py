@@ -11,7 +11,7 @@ from PIL import Image
 from deployments.errors import StageFailed
 from deployments.gateway.api.delivery import Delivery
 from deployments.gateway.api.encoding import annotate, encode
-from tests.gateway.conftest import make_picture
+from tests.gateway.services import make_picture
 
 NOTES = {"request_id": "r1", "policy_hash": "abc"}
 

@@ -16,8 +16,8 @@ def decode(item: dict[str, Any]) -> Image.Image:
     return Image.open(BytesIO(base64.b64decode(item["b64_json"])))
 
 
-async def test_the_official_client_gets_its_pictures_and_the_revised_prompt(client, walk):
-    walk.rewritten = "a person in an office"
+async def test_the_official_client_gets_its_pictures_and_the_revised_prompt(client, services):
+    services.rewritten = "a person in an office"
     answer = await client.images.generate(prompt="a ceo in an office", n=2)
     assert len(answer.data) == 2
     assert {item.revised_prompt for item in answer.data} == {"a person in an office"}
@@ -40,7 +40,7 @@ async def test_unchanged_prompt_is_its_own_revised_prompt(http):
     assert body["data"][0]["revised_prompt"] == "a dog"
 
 
-async def test_each_field_reaches_the_walk(http, walk):
+async def test_each_field_reaches_the_services(http, services):
     answer = await http.post(
         URL,
         json={
@@ -57,15 +57,16 @@ async def test_each_field_reaches_the_walk(http, walk):
         },
     )
     assert answer.status_code == 200
-    job = walk.jobs[0]
-    assert (job.n, job.seed, job.steps, job.guidance_scale) == (3, 5, 30, 2.0)
-    assert (job.width, job.height, job.negative_prompt) == (96, 64, "rain")
-    assert job.loosen
-    assert not job.rewrite
-    assert job.request_id == answer.json()["safety"]["request_id"]
+    assert sorted(request.seed for request in services.requests) == [5, 6, 7]
+    request = services.requests[0]
+    assert (request.steps, request.guidance_scale) == (30, 2.0)
+    assert (request.width, request.height, request.negative_prompt) == (96, 64, "rain")
+    assert request.request_id == answer.json()["safety"]["request_id"]
+    assert services.read[0].loosen
+    assert services.rewrites[0].kinds == ("anonymise",)  # nothing that merely improves
 
 
-async def test_neutral_values_and_nulls_mean_the_defaults(http, walk):
+async def test_neutral_values_and_nulls_mean_the_defaults(http, services):
     neutral = {
         "model": None,
         "n": None,
@@ -85,30 +86,35 @@ async def test_neutral_values_and_nulls_mean_the_defaults(http, walk):
     }
     assert (await http.post(URL, json={"prompt": "a dog", "seed": 1})).status_code == 200
     assert (await http.post(URL, json={"prompt": "a dog"} | neutral)).status_code == 200
-    plain, spelled_out = walk.jobs
+    plain, spelled_out = services.requests
     assert plain.model_copy(update={"request_id": spelled_out.request_id}) == spelled_out
 
 
-async def test_named_quality_sets_the_steps_and_is_answered(http, walk):
+async def test_named_quality_sets_the_steps_and_is_answered(http, services):
     body = (await http.post(URL, json={"prompt": "a dog", "quality": "hd"})).json()
-    assert walk.jobs[0].steps == 40
+    assert services.requests[0].steps == 40
     assert body["quality"] == "high"
 
 
-async def test_seed_is_random_unless_given_and_stands_in_the_trace(http, walk):
+async def test_seed_is_random_unless_given_and_stands_in_the_trace(http, services):
     bodies = [(await http.post(URL, json={"prompt": "a dog", "n": 2})).json() for _ in range(4)]
-    assert len({job.seed for job in walk.jobs}) > 1  # all four equal: once in 2**96
-    for body, job in zip(bodies, walk.jobs, strict=True):
-        seeds = [attempt["seed"] for attempt in body["safety"]["tries"]]
-        assert seeds == [job.seed, (job.seed + 1) % 2**32]
+    firsts = [body["safety"]["tries"][0]["seed"] for body in bodies]
+    assert len(set(firsts)) > 1  # all four equal: once in 2**96
+    for body, first in zip(bodies, firsts, strict=True):
+        seeds = {attempt["index"]: attempt["seed"] for attempt in body["safety"]["tries"]}
+        assert seeds == {0: first, 1: (first + 1) % 2**32}
+    drawn = {(request.request_id, request.seed) for request in services.requests}
+    assert {
+        (body["safety"]["request_id"], body["safety"]["tries"][0]["seed"]) for body in bodies
+    } < drawn
 
 
-async def test_size_that_the_model_does_not_make_is_resized_and_the_true_one_named(http, walk):
+async def test_size_that_the_model_does_not_make_is_resized_and_the_true_one_named(http, services):
     body = (await http.post(URL, json={"prompt": "a dog", "size": "1024x1024"})).json()
     assert decode(body["data"][0]).size == (1024, 1024)
     assert body["size"] == "1024x1024"
     assert body["safety"]["size"] == "64x64"
-    assert (walk.jobs[0].width, walk.jobs[0].height) == (64, 64)
+    assert (services.requests[0].width, services.requests[0].height) == (64, 64)
 
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
@@ -126,8 +132,8 @@ async def test_png_names_request_and_policy(http, policy):
     }
 
 
-async def test_refused_pictures_are_left_out_and_named(http, walk, official):
-    walk.refused = (1,)
+async def test_refused_pictures_are_left_out_and_named(http, services, official):
+    services.harmful = frozenset({1})
     body = (await http.post(URL, json={"prompt": "a dog", "n": 3, "seed": 0})).json()
     official(ImagesResponse, body)
     assert len(body["data"]) == 2
@@ -188,13 +194,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("asked", "code", "param"), REFUSED)
-async def test_what_cannot_be_honoured_is_refused_by_name(http, walk, asked, code, param):
+async def test_what_cannot_be_honoured_is_refused_by_name(http, services, asked, code, param):
     answer = await http.post(URL, json={"prompt": "a dog"} | asked)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
     assert error["type"] == "invalid_request_error"
     assert error["message"]
-    assert walk.jobs == []
+    assert services.requests == []
 
 
 BROKEN = [
@@ -218,10 +224,10 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("body", "code"), BROKEN)
-async def test_broken_body_is_refused_with_a_stable_code(http, walk, body, code):
+async def test_broken_body_is_refused_with_a_stable_code(http, services, body, code):
     answer = await http.post(URL, content=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
-    assert walk.jobs == []
+    assert services.requests == []
 
 
 async def test_refusal_never_repeats_the_value(http):

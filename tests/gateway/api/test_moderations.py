@@ -8,7 +8,7 @@ from openai.types import ModerationCreateResponse
 from deployments.errors import Overloaded
 from deployments.gateway.api.moderation import OPENAI_CATEGORIES
 from deployments.policy import MINORS
-from tests.gateway.conftest import make_picture
+from tests.gateway.services import make_picture
 
 URL = "/v1/moderations"
 
@@ -19,8 +19,8 @@ def own(policy):
     return (*flagging, MINORS)
 
 
-async def test_the_official_client_reads_a_verdict(client, walk):
-    walk.action, walk.category, walk.scores = "block", "violence", {"violence": 0.9}
+async def test_the_official_client_reads_a_verdict(client, services):
+    services.action, services.category, services.scores = "block", "violence", {"violence": 0.9}
     answer = await client.moderations.create(input="some text")
     result = answer.results[0]
     assert result.flagged
@@ -40,17 +40,17 @@ async def test_body_is_valid_by_the_official_types_with_all_thirteen_categories(
         assert set(result["category_applied_input_types"]) == set(result["categories"])
 
 
-async def test_list_is_answered_in_order(http, walk):
+async def test_list_is_answered_in_order(http, services):
     body = (await http.post(URL, json={"input": [f"text {i}" for i in range(9)]})).json()
     assert len(body["results"]) == 9
-    assert sorted(walk.texts) == [f"text {i}" for i in range(9)]
+    assert sorted(one.prompt for one in services.read) == [f"text {i}" for i in range(9)]
 
 
-async def test_text_parts_are_one_input(http, walk):
+async def test_text_parts_are_one_input(http, services):
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
     body = (await http.post(URL, json={"input": parts})).json()
     assert len(body["results"]) == 1
-    assert walk.texts == ["one\ntwo"]
+    assert [one.prompt for one in services.read] == ["one\ntwo"]
 
 
 def shown(seed: int = 0) -> dict:
@@ -58,8 +58,8 @@ def shown(seed: int = 0) -> dict:
     return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
 
 
-async def test_the_official_client_has_a_picture_judged(client, walk, own, official):
-    walk.seen = {"violence": 0.95}
+async def test_the_official_client_has_a_picture_judged(client, services, own, official):
+    services.seen = {"violence": 0.95}
     answer = await client.moderations.create(input=[shown()])
     official(ModerationCreateResponse, answer.model_dump(exclude_unset=True, by_alias=True), own)
     (result,) = answer.results
@@ -67,33 +67,35 @@ async def test_the_official_client_has_a_picture_judged(client, walk, own, offic
     assert result.categories.violence
     assert result.category_applied_input_types.violence == ["image"]
     assert result.category_applied_input_types.harassment == []
-    assert walk.pictures == [("", make_picture().sha256)]
-    assert walk.texts == []
+    assert [(one.prompt, one.output.sha256) for one in services.judged] == [
+        ("", make_picture().sha256)
+    ]
+    assert services.read == []
 
 
-async def test_text_and_pictures_of_one_input_are_judged_together(http, walk):
-    walk.seen = {"violence": 0.1}
+async def test_text_and_pictures_of_one_input_are_judged_together(http, services):
+    services.seen = {"violence": 0.1}
     parts = [{"type": "text", "text": "a dog"}, shown(1), shown(2)]
     body = (await http.post(URL, json={"input": parts})).json()
     (result,) = body["results"]
     assert not result["flagged"]
     assert result["category_applied_input_types"]["violence"] == ["text", "image"]
     assert result["category_applied_input_types"]["illicit"] == ["text"]
-    assert [text for text, _ in walk.pictures] == ["a dog", "a dog"]
+    assert [one.prompt for one in services.judged] == ["a dog", "a dog"]
     assert len(result["safety"]["pictures"]) == 2
 
 
-async def test_a_picture_s_score_is_a_half_where_the_policy_flags(http, walk, policy):
+async def test_a_picture_s_score_is_a_half_where_the_policy_flags(http, services, policy):
     threshold = policy.output.thresholds["violence"]
     for score, given in ((threshold, 0.5), (threshold / 2, 0.25), (1.0, 1.0)):
-        walk.seen = {"violence": score}
+        services.seen = {"violence": score}
         result = (await http.post(URL, json={"input": [shown()]})).json()["results"][0]
         assert result["category_scores"]["violence"] == pytest.approx(given)
         assert result["flagged"] is (score >= threshold)
 
 
-async def test_category_that_only_scores_stands_under_safety_and_does_not_flag(http, walk):
-    walk.scores = {"public_figures": 0.97}
+async def test_category_that_only_scores_stands_under_safety_and_does_not_flag(http, services):
+    services.scores = {"public_figures": 0.97}
     result = (await http.post(URL, json={"input": "x"})).json()["results"][0]
     assert not result["flagged"]
     assert max(result["category_scores"].values()) <= 0.5
@@ -101,44 +103,44 @@ async def test_category_that_only_scores_stands_under_safety_and_does_not_flag(h
     assert result["safety"]["scores"]["public_figures"] == 0.97
 
 
-async def test_softened_category_flags(http, walk):
-    walk.action, walk.category, walk.scores = "rewrite", "demeaning", {"demeaning": 0.6}
+async def test_softened_category_flags(http, services):
+    services.action, services.category, services.scores = "rewrite", "demeaning", {"demeaning": 0.6}
     result = (await http.post(URL, json={"input": "x"})).json()["results"][0]
     assert result["flagged"]
     assert result["categories"]["demeaning"]
 
 
-async def test_score_at_the_threshold_flags_and_below_does_not(http, walk):
+async def test_score_at_the_threshold_flags_and_below_does_not(http, services):
     for score, flagged in ((0.5, True), (0.49, False)):
-        walk.scores = {"hate": score}
+        services.scores = {"hate": score}
         result = (await http.post(URL, json={"input": "x"})).json()["results"][0]
         assert result["flagged"] is flagged
         assert result["categories"]["hate"] is flagged
 
 
-async def test_rule_on_minors_flags_its_category(http, walk):
-    walk.action, walk.category, walk.scores = "block", MINORS, {MINORS: 1.0}
+async def test_rule_on_minors_flags_its_category(http, services):
+    services.action, services.category, services.scores = "block", MINORS, {MINORS: 1.0}
     result = (await http.post(URL, json={"input": "x"})).json()["results"][0]
     assert result["flagged"]
     assert result["categories"]["sexual/minors"]
     assert result["category_scores"]["sexual/minors"] == 1.0
 
 
-async def test_block_for_a_category_that_the_policy_does_not_know_flags(http, walk):
-    walk.action, walk.category = "block", None
+async def test_block_for_a_category_that_the_policy_does_not_know_flags(http, services):
+    services.action, services.category = "block", None
     result = (await http.post(URL, json={"input": "x"})).json()["results"][0]
     assert result["flagged"]
     assert result["categories"]["unknown"]
 
 
-async def test_guard_that_cannot_answer_fails_the_whole_request(http, walk):
-    walk.failure = Overloaded("guard", "its queue is full", 3)
+async def test_guard_that_cannot_answer_fails_the_whole_request(http, services):
+    services.failures["guard"] = Overloaded("guard", "its queue is full", 3)
     answer = await http.post(URL, json={"input": ["one", "two"]})
     assert answer.status_code == 429
     assert "results" not in answer.json()
 
 
-async def test_input_of_the_full_length_is_judged(http, walk):
+async def test_input_of_the_full_length_is_judged(http, services):
     assert (await http.post(URL, json={"input": "x" * 32_000})).status_code == 200
 
 
@@ -178,8 +180,8 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("asked", "code", "param"), REFUSED)
-async def test_what_cannot_be_judged_is_refused_by_name(http, walk, asked, code, param):
+async def test_what_cannot_be_judged_is_refused_by_name(http, services, asked, code, param):
     answer = await http.post(URL, json=asked)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
-    assert walk.texts == []
+    assert services.read == []

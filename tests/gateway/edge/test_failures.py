@@ -1,28 +1,39 @@
 """Every failure has OpenAI's error form and its trace; nothing leaves that should not."""
 
 import asyncio
+import json
 import logging
 
+import httpx
 import openai
 import pytest
+from starlette.requests import Request
 
 from deployments.errors import (
     Cancelled,
-    ContentBlocked,
     Overloaded,
     RequestError,
     StageFailed,
     StageTimeout,
     UnparsableAnswer,
 )
+from deployments.gateway.api.reply import Reply
+from deployments.gateway.edge.answering import Answering
+from deployments.gateway.edge.app import create_app
+from deployments.gateway.edge.exchange import Exchange
+from deployments.gateway.edge.failures import failure_reply
+from deployments.telemetry.trace import Trace
 
 URL = "/v1/images/generations"
-BLOCKED = ContentBlocked("The prompt was blocked: it asks for violence.", "input", ("violence",))
 ASKED = {"prompt": "a private prompt"}
 
 
-async def test_blocked_prompt_raises_bad_request_once_in_the_official_client(client, walk):
-    walk.failure = BLOCKED
+def block(services) -> None:
+    services.action, services.category = "block", "violence"
+
+
+async def test_blocked_prompt_raises_bad_request_once_in_the_official_client(client, services):
+    block(services)
     with pytest.raises(openai.BadRequestError) as caught:
         await client.images.generate(prompt="a prompt")
     assert client._client._transport.calls == 1
@@ -35,8 +46,8 @@ async def test_blocked_prompt_raises_bad_request_once_in_the_official_client(cli
     }
 
 
-async def test_block_says_what_was_flagged_and_how_to_quote_it(http, walk):
-    walk.failure = BLOCKED
+async def test_block_says_what_was_flagged_and_how_to_quote_it(http, services):
+    block(services)
     answer = await http.post(URL, json=ASKED)
     message, safety = answer.json()["error"]["message"], answer.json()["safety"]
     assert answer.status_code == 400
@@ -48,46 +59,46 @@ async def test_block_says_what_was_flagged_and_how_to_quote_it(http, walk):
     assert [stage["stage"] for stage in safety["stages"]] == ["guard"]
 
 
-async def test_request_that_is_abandoned_is_accounted_for(http, walk, audit, monkeypatch):
-    begun = asyncio.Event()
-
-    async def never(job, trace, admitted):
-        begun.set()
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(walk, "generate", never)
+async def test_request_that_is_abandoned_is_accounted_for(http, services, audited):
+    services.drawn.clear()
     request = asyncio.create_task(http.post(URL, json=ASKED))
-    await begun.wait()
+    await services.begun.wait()
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
-    ((safety, prompt),) = audit.lines
-    assert (safety.decision, prompt) == ("unavailable", ASKED["prompt"])
-    assert [(stage.stage, stage.action) for stage in safety.stages] == [("gateway", "abandoned")]
+    (record,) = audited()
+    assert (record.decision, record.prompt) == ("unavailable", ASKED["prompt"])
+    assert (record.stages[-1].stage, record.stages[-1].action) == ("gateway", "abandoned")
 
 
-async def test_refused_pictures_are_told_apart_from_a_blocked_prompt(http, walk):
-    walk.failure = ContentBlocked("Each picture was flagged.", "output", ("sexual", "violence"))
-    body = (await http.post(URL, json=ASKED)).json()
+async def test_refused_pictures_are_told_apart_from_a_blocked_prompt(http, services):
+    services.harmful = frozenset({7})
+    body = (await http.post(URL, json=ASKED | {"seed": 7})).json()
     assert body["error"]["moderation_details"]["moderation_stage"] == "output"
     assert body["safety"]["decision"] == "refused"
 
 
 @pytest.mark.parametrize(
-    ("failure", "status", "code", "seconds"),
+    ("stage", "failure", "status", "code", "seconds"),
     [
-        (StageTimeout("guard", "no answer within 20 s", 7.2), 503, "safety_unavailable", "8"),
-        (StageFailed("classifier", "its replica died", 0.0), 503, "safety_unavailable", "1"),
-        (UnparsableAnswer("guard", "no verdict", 900), 503, "safety_unavailable", "300"),
-        (Overloaded("diffusion", "its queue is full", 30), 429, "overloaded", "30"),
-        (Cancelled("the work was cancelled"), 503, "internal_error", "5"),
-        (RuntimeError("a private prompt"), 503, "internal_error", "5"),
+        ("guard", StageTimeout("guard", "too late", 7.2), 503, "safety_unavailable", "8"),
+        ("classifier", StageFailed("classifier", "it died", 0), 503, "safety_unavailable", "1"),
+        (
+            "rewriter",
+            UnparsableAnswer("rewriter", "no text", 900),
+            503,
+            "safety_unavailable",
+            "300",
+        ),
+        ("diffusion", Overloaded("diffusion", "it is full", 30), 429, "overloaded", "30"),
+        ("guard", Cancelled("the work was cancelled"), 503, "safety_unavailable", "5"),
+        ("guard", RuntimeError("a private prompt"), 503, "safety_unavailable", "5"),
     ],
 )
 async def test_unavailable_stage_is_named_with_a_time_to_come_back(
-    http, walk, failure, status, code, seconds
+    http, services, stage, failure, status, code, seconds
 ):
-    walk.failure = failure
+    services.failures[stage] = failure
     answer = await http.post(URL, json=ASKED)
     body = answer.json()
     assert (answer.status_code, body["error"]["code"]) == (status, code)
@@ -95,20 +106,23 @@ async def test_unavailable_stage_is_named_with_a_time_to_come_back(
     assert "x-should-retry" not in answer.headers
     assert body["safety"]["decision"] == "unavailable"
     assert "data" not in body
-    assert body["safety"]["stages"][-1]["action"] == "unavailable"
+    last = body["safety"]["stages"][-1]
+    assert (last["stage"], last["action"]) == (stage, "unavailable")
     assert "Traceback" not in answer.text
     assert "private" not in answer.text
 
 
-async def test_stage_that_finds_the_request_malformed_is_a_400(http, walk):
-    walk.failure = RequestError("257 tokens", code="string_above_max_length", param="prompt")
+async def test_stage_that_finds_the_request_malformed_is_a_400(http, services):
+    services.failures["diffusion"] = RequestError(
+        "257 tokens", code="string_above_max_length", param="prompt"
+    )
     answer = await http.post(URL, json=ASKED)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "prompt"
 
 
-async def test_unexpected_error_is_logged_without_what_it_said(http, walk, caplog):
-    walk.failure = RuntimeError("a private prompt")
+async def test_unexpected_error_is_logged_without_what_it_said(http, services, caplog):
+    services.failures["guard"] = RuntimeError("a private prompt")
     with caplog.at_level(logging.DEBUG, "deployments"):
         await http.post(URL, json=ASKED)
     assert "RuntimeError" in caplog.text
@@ -116,45 +130,55 @@ async def test_unexpected_error_is_logged_without_what_it_said(http, walk, caplo
     assert "private" not in caplog.text
 
 
-async def test_each_decision_is_logged_once_with_its_prompt(http, walk, audit):
+async def test_each_decision_is_logged_once_with_its_prompt(http, services, audited):
     answers = [await http.post(URL, json=ASKED)]
-    walk.failure = BLOCKED
+    block(services)
     answers.append(await http.post(URL, json=ASKED))
-    walk.failure = StageFailed("guard", "it died")
+    services.failures["guard"] = StageFailed("guard", "it died")
     answers.append(await http.post(URL, json=ASKED))
-    assert [safety.decision for safety, _ in audit.lines] == ["delivered", "blocked", "unavailable"]
-    assert {prompt for _, prompt in audit.lines} == {"a private prompt"}
-    assert [safety.model_dump(mode="json") for safety, _ in audit.lines] == [
+    records = audited()
+    assert [record.decision for record in records] == ["delivered", "blocked", "unavailable"]
+    assert {record.prompt for record in records} == {"a private prompt"}
+    added = {"time", "prompt", "prompt_sha256"}
+    assert [record.model_dump(mode="json", exclude=added) for record in records] == [
         answer.json()["safety"] for answer in answers
     ]
 
 
-async def test_picture_whose_decision_cannot_be_logged_stays_inside(http, audit):
-    audit.failure = StageFailed("audit", "the decision could not be logged")
-    answer = await http.post(URL, json=ASKED)
+async def test_picture_whose_decision_cannot_be_logged_stays_inside(
+    services, config, full_disk, readiness
+):
+    transport = httpx.ASGITransport(create_app(services.walk, config, full_disk, readiness))
+    async with httpx.AsyncClient(transport=transport, base_url="http://safelight") as http:
+        answer = await http.post(URL, json=ASKED)
     assert answer.status_code == 503
     assert "data" not in answer.json()
     assert answer.json()["safety"]["stages"][-1]["stage"] == "audit"
 
 
-async def test_picture_that_changed_after_its_verdict_stays_inside(http, walk):
-    honest = walk.generate
-
-    async def swapped(job, trace, admitted):
-        outcome = await honest(job, trace)
-        released = outcome.pictures[0]
-        other = released.picture.model_copy(update={"sha256": "0" * 64})
-        return outcome.model_copy(
-            update={"pictures": (released.model_copy(update={"picture": other}),)}
-        )
-
-    walk.generate = swapped
+async def test_picture_that_is_not_the_one_of_its_verdict_stays_inside(http, services):
+    services.sha256 = "0" * 64
     answer = await http.post(URL, json=ASKED)
     assert answer.status_code == 503
     assert "data" not in answer.json()
 
 
-async def test_answer_that_is_no_json_is_not_sent(http, walk):
-    walk.scores = {"violence": float("nan")}
-    answer = await http.post("/v1/safety/preview", json=ASKED)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "internal_error")
+def test_what_no_stage_expected_is_an_internal_error_that_tells_nothing(policy):
+    trace = Trace("r1", policy.ref)
+    reply = failure_reply(ValueError("a private prompt"), trace)
+    assert (reply.status, reply.body["error"]["code"]) == (503, "internal_error")
+    assert "private" not in json.dumps(reply.document)
+
+
+async def test_answer_that_is_no_json_is_not_sent(config, audit, policy):
+    async def endpoint(body, exchange):
+        return Reply({"score": float("nan")}, exchange.trace.safety("delivered"))
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    exchange = Exchange(Trace("r1", policy.ref), request.headers)
+    answer = await Answering(config, audit).answer(request, exchange, endpoint, 100)
+    assert answer.status_code == 503
+    assert json.loads(answer.body)["error"]["code"] == "internal_error"

@@ -36,36 +36,36 @@ async def test_body_that_lies_about_its_length_is_counted(app):
     assert len(taken) == 2
 
 
-async def test_too_long_is_answered_in_the_error_form(http, walk):
+async def test_too_long_is_answered_in_the_error_form(http, services):
     answer = await http.post(URL, content=b" " * 100_001)
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
     assert answer.json()["safety"]["decision"] == "refused"
-    assert walk.jobs == []
+    assert services.requests == []
 
 
-async def test_chunked_body_within_the_limit_is_read_whole(http, walk):
+async def test_chunked_body_within_the_limit_is_read_whole(http, services):
     async def chunks() -> AsyncIterator[bytes]:
         for part in (b'{"prompt"', b': "a d', b'og"}'):
             yield part
 
     assert (await http.post(URL, content=chunks())).status_code == 200
-    assert walk.jobs[0].prompt == "a dog"
+    assert services.requests[0].prompt == "a dog"
 
 
-async def test_client_that_leaves_amid_its_body_asks_for_nothing(app, walk):
+async def test_client_that_leaves_amid_its_body_asks_for_nothing(app, services):
     async def receive():
         return {"type": "http.disconnect"}
 
     sent = await call(app, receive, [])
     assert sent[0]["status"] == 400
-    assert walk.jobs == []
+    assert services.requests == []
 
 
 @pytest.mark.parametrize("name", FORBIDDEN_HEADERS)
-async def test_header_that_steers_ray_serve_is_refused(http, walk, name):
+async def test_header_that_steers_ray_serve_is_refused(http, services, name):
     answer = await http.post(URL, json={"prompt": "a dog"}, headers={name: "0"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "forbidden_header")
-    assert walk.jobs == []
+    assert services.requests == []
 
 
 async def test_request_id_is_a_uuid_in_header_and_body(http):
@@ -121,65 +121,40 @@ async def call(app, receive, headers):
     return sent
 
 
-async def test_client_that_hangs_up_cancels_the_walk(http, walk):
-    begun, ended = asyncio.Event(), []
-
-    async def endless(job, trace, admitted):
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            ended.append(job.request_id)
-            raise
-
-    walk.generate = endless
+async def test_client_that_hangs_up_cancels_the_walk(http, services):
+    services.drawn.clear()
     request = asyncio.create_task(http.post(URL, json={"prompt": "a dog"}))
-    await begun.wait()
+    await services.begun.wait()
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
-    assert len(ended) == 1
+    assert services.cancelled == 1
 
 
-async def test_body_that_dawdles_is_given_up(walk, config, audit, readiness):
+async def test_body_that_dawdles_is_given_up(services, config, audit, readiness):
     impatient = config.model_copy(update={"body_timeout_s": 0.01})
 
     async def receive():
         await asyncio.Event().wait()
 
-    sent = await call(create_app(walk, impatient, audit, readiness), receive, [])
+    sent = await call(create_app(services.walk, impatient, audit, readiness), receive, [])
     assert sent[0]["status"] == 408
-    assert walk.jobs == []
-
-
-class Slow:
-    """A walk that draws nothing before `go_on` is set, and an application of it."""
-
-    def __init__(self, walk, config, audit, readiness) -> None:
-        self.waiting, self.go_on = asyncio.Event(), asyncio.Event()
-        draw = walk.generate
-
-        async def slow(job, trace, admitted):
-            self.waiting.set()
-            await self.go_on.wait()
-            return await draw(job, trace)
-
-        walk.generate = slow
-        transport = httpx.ASGITransport(create_app(walk, config, audit, readiness))
-        self.http = httpx.AsyncClient(transport=transport, base_url="http://safelight")
+    assert services.requests == []
 
 
 @pytest.mark.parametrize("limit", [{"max_requests": 1}, {"max_held_bytes": 1500}])
 async def test_what_is_beyond_a_limit_in_common_is_told_to_come_back(
-    walk, config, audit, readiness, limit
+    services, config, audit, readiness, limit
 ):
-    slow = Slow(walk, config.model_copy(update=limit), audit, readiness)
+    services.drawn.clear()
+    app = create_app(services.walk, config.model_copy(update=limit), audit, readiness)
     body = b'{"prompt": "a dog"}'.ljust(1000)
-    async with slow.http as http:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://safelight") as http:
         first = asyncio.create_task(http.post(URL, content=body))
-        await slow.waiting.wait()
+        await services.begun.wait()
         second = await http.post(URL, content=body)
-        slow.go_on.set()
+        services.drawn.set()
         assert (await first).status_code == 200
         assert (await http.post(URL, content=body)).status_code == 200  # all is given back
     assert (second.status_code, second.json()["error"]["code"]) == (429, "overloaded")

@@ -3,17 +3,17 @@
 import asyncio
 import json
 
+import httpx
 import openai
 import pytest
 from openai.types import ImageEditCompletedEvent, ImageGenCompletedEvent
 
-from deployments.errors import ContentBlocked, StageFailed
+from deployments.errors import StageFailed
 from deployments.gateway.config import EditSettings
-from tests.gateway.conftest import make_picture
+from deployments.gateway.edge.app import create_app
+from tests.gateway.services import make_picture
 
 URL = "/v1/images/generations"
-BLOCKED = ContentBlocked("it is violent", "input", ("violence",))
-REFUSED = ContentBlocked("each picture was flagged", "output", ("violence",))
 SETTINGS = EditSettings(guidance_scale=3.0, image_guidance_scale=1.5, faithful_scale=2.0)
 
 
@@ -51,8 +51,8 @@ async def test_the_official_client_reads_an_edit_s_event(client, official):
     assert event.type == "image_edit.completed"
 
 
-async def test_each_picture_has_its_event_and_usage_adds_up(http, walk):
-    walk.rewritten = "a calm dog"
+async def test_each_picture_has_its_event_and_usage_adds_up(http, services):
+    services.rewritten = "a calm dog"
     answer = await http.post(URL, json={"prompt": "a dog", "n": 2, "stream": True})
     assert answer.headers["content-type"].startswith("text/event-stream")
     found = events(answer.text)
@@ -63,8 +63,8 @@ async def test_each_picture_has_its_event_and_usage_adds_up(http, walk):
     assert found[0][1]["safety"]["decision"] == "delivered"
 
 
-async def test_a_blocked_prompt_is_a_real_400(client, walk):
-    walk.failure = BLOCKED
+async def test_a_blocked_prompt_is_a_real_400(client, services):
+    services.action, services.category = "block", "violence"
     with pytest.raises(openai.BadRequestError) as caught:
         await client.images.generate(prompt="a fight", stream=True)
     assert caught.value.code == "moderation_blocked"
@@ -76,34 +76,39 @@ async def test_a_body_that_does_not_fit_is_a_real_400(http):
     assert answer.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize(
-    ("failure", "code"),
-    [(REFUSED, "moderation_blocked"), (StageFailed("classifier", "died"), "safety_unavailable")],
-)
-async def test_what_fails_after_the_prompt_s_verdict_is_one_error_event(
-    http, client, walk, audit, failure, code
-):
-    walk.late_failure = failure
+async def test_what_fails_after_the_prompt_s_verdict_is_one_error_event(http, client, services):
+    services.failures["classifier"] = StageFailed("classifier", "died")
     answer = await http.post(URL, json={"prompt": "a dog", "stream": True})
     ((name, data),) = events(answer.text)
-    assert (name, data["error"]["code"]) == ("error", code)
+    assert (name, data["error"]["code"]) == ("error", "safety_unavailable")
     assert "b64_json" not in answer.text
     with pytest.raises(openai.APIError):
         async for _ in await client.images.generate(prompt="a dog", stream=True):
             pass
-    assert [safety.decision for safety, _ in audit.lines] != []
 
 
-async def test_the_decision_is_accounted_for_before_the_picture_leaves(http, audit):
-    audit.failure = StageFailed("audit", "the disk is full")
-    answer = await http.post(URL, json={"prompt": "a dog", "stream": True})
+async def test_a_picture_that_is_refused_is_one_error_event(http, services, audited):
+    services.harmful = frozenset({7})
+    answer = await http.post(URL, json={"prompt": "a dog", "stream": True, "seed": 7})
+    ((name, data),) = events(answer.text)
+    assert (name, data["error"]["code"]) == ("error", "moderation_blocked")
+    assert "b64_json" not in answer.text
+    assert [record.decision for record in audited()] == ["refused"]
+
+
+async def test_the_decision_is_accounted_for_before_the_picture_leaves(
+    services, config, full_disk, readiness
+):
+    transport = httpx.ASGITransport(create_app(services.walk, config, full_disk, readiness))
+    async with httpx.AsyncClient(transport=transport, base_url="http://safelight") as http:
+        answer = await http.post(URL, json={"prompt": "a dog", "stream": True})
     ((name, _),) = events(answer.text)
     assert name == "error"
     assert "b64_json" not in answer.text
 
 
-async def test_who_hangs_up_in_the_stream_calls_the_drawing_off(app, walk, audit):
-    walk.drawn = asyncio.Event()
+async def test_who_hangs_up_in_the_stream_calls_the_drawing_off(app, services, audited):
+    services.drawn.clear()
     sent, gone = [], asyncio.Event()
 
     async def receive():
@@ -124,6 +129,7 @@ async def test_who_hangs_up_in_the_stream_calls_the_drawing_off(app, walk, audit
         "http_version": "1.1", "scheme": "http", "server": ("safelight", 80), "root_path": "",
     }  # fmt: skip
     await asyncio.wait_for(app(scope, receive, send), 10)
-    (line,) = audit.lines
-    assert line[0].decision == "unavailable"
-    assert [stage.action for stage in line[0].stages][-1] == "abandoned"
+    (record,) = audited()
+    assert record.decision == "unavailable"
+    assert record.stages[-1].action == "abandoned"
+    assert services.cancelled == len(services.requests)

@@ -6,8 +6,8 @@ import pytest
 from deployments.contracts import Generation, GenerationRequest, PictureRequest, PictureVerdict
 from deployments.gateway.edge.app import create_app
 from deployments.gateway.walk.pipeline import Walk
-from tests.gateway.conftest import make_picture
 from tests.gateway.parts import BLOCK, POLICY, SOFTEN, Broken, Guard, Rewriter, Slow
+from tests.gateway.services import make_picture
 
 URL = "/v1/images/generations"
 
