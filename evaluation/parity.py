@@ -2,10 +2,10 @@
 
     python -m evaluation.parity --before http://127.0.0.1:8000 --after http://127.0.0.1:8100
 
-One asks it before and after a change that should change nothing: both versions run side by side on
-one machine, and each request goes to the one and then to the other. Prompts are previewed (verdict,
-scores, rewrite); pictures are drawn, turned, steered, edited, and edited within a mask. It ends with
-one JSON document: what agrees, and every answer that does not.
+It is run after a change that should change nothing: both versions run side by side on one machine,
+and each request goes to the one and then to the other. Prompts are previewed (verdict, scores,
+rewrite); pictures are drawn, turned, steered, edited, and edited within a mask. It ends with one
+JSON document: what agrees, and every answer that does not.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def previews(count: int, seed: int) -> list[Request]:
 
 
 def pictures(count: int, steered: list[str], seed: int) -> list[Request]:
-    """Requests for pictures of five kinds; `steered` are prompts that are steered from the start."""
+    """Requests for pictures of five kinds; `steered` are prompts whose pictures are steered."""
     rng, path = random.Random(seed), "/v1/images/generations"
     share = count // 5
     asked = [
