@@ -7,6 +7,8 @@ import pytest_asyncio
 
 from deployments.inference.language_model import LanguageModel, LanguageModelConfig
 
+pytest_plugins = ["tests.programs", "pytester"]
+
 ENGINE = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
