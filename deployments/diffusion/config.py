@@ -119,7 +119,8 @@ class DiffusionConfig(Document):
         "knows how the model paints within one",
     )
     steering: Steering | None = Field(
-        None, description="None: requests with steer=True fail; give the policy no strengths then"
+        None,
+        description="None: nothing is steered, and a policy that asks for it is refused at start",
     )
     max_rows: int | None = Field(
         None,

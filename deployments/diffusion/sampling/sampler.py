@@ -156,7 +156,6 @@ class Sampler:
         Raises:
             Cancelled: raised by `ask`.
             RequestError: the prompt is too long, or the model cannot make what is asked.
-            StageFailed: steering is asked for and not configured.
         """
         started = time.perf_counter()
         self._check_size(request)
@@ -269,14 +268,15 @@ class Sampler:
         """A watch and what turns what it flags, or steering from the first step, or nothing."""
         if not request.steer and request.watch is None:
             return None, None, None
-        if self._steering is None or text is None or denoiser is None:
-            raise StageFailed("diffusion", "steering is asked for and not configured")
+        # graph.py refuses policies that ask for what is not configured, `_check_steering` the rest.
+        assert self._steering is not None
+        assert text is not None
+        assert denoiser is not None
         turn = functools.partial(self._turning, request.prompt, text, denoiser)
         if request.steer:
             return None, None, turn(request.category, request.strength)
         assert request.watch is not None
-        if self._head is None:
-            raise StageFailed("diffusion", "a watch is asked for and there is no head")
+        assert self._head is not None
         watcher = Watcher(self._head, text.mean, request.watch)
         strength = request.watch.strength
         return watcher, lambda flag: turn(flag.category, strength), None
@@ -314,9 +314,10 @@ class Sampler:
         return self.text.encode(windows, len(windows))
 
     def _check_steering(self, steering: Steering) -> None:
-        if not self.text.encodes:
+        if not (self.text.encodes and self.batches):
+            unknown = "denoiser" if self.text.encodes else "text encoding"
             raise ConfigurationError(
-                f"{type(self.pipeline).__name__} cannot be steered: its text encoding is unknown; "
+                f"{type(self.pipeline).__name__} cannot be steered: its {unknown} is unknown; "
                 "leave `steering` out"
             )
         if (steering.head is None) != (self._head is None):

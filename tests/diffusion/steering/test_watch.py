@@ -10,7 +10,7 @@ from deployments.diffusion.sampling.sampler import Sampler
 from deployments.diffusion.steering.prediction import Affine
 from deployments.diffusion.steering.steerers import Moment
 from deployments.diffusion.steering.watch import Watcher
-from deployments.errors import ConfigurationError, StageFailed
+from deployments.errors import ConfigurationError
 from tests.diffusion import tiny
 from tests.diffusion.tiny import LinearHead, request
 
@@ -102,7 +102,7 @@ def test_a_category_that_the_head_does_not_know_is_a_configuration_error():
 
 @pytest.mark.parametrize("steering", [None, Steering(concept=ConceptSteering(concepts={}))])
 def test_a_watch_without_a_head_is_a_failure_and_not_ignored(steering):
-    with pytest.raises(StageFailed):
+    with pytest.raises(AssertionError):
         Sampler(tiny.stable_diffusion(), steering).sample(request(watch=watch()))
 
 
