@@ -17,7 +17,7 @@ from deployments.diffusion.engine.row_cap import Clock, RowCosts, row_costs, tim
 from deployments.diffusion.engine.schedule import by_rows
 from deployments.diffusion.sampling.sampler import Sampler
 from deployments.diffusion.sampling.samplers import Samplers
-from deployments.diffusion.sampling.text import Pipeline
+from deployments.diffusion.text import Pipeline
 from deployments.errors import Cancelled, ConfigurationError
 from deployments.inference.embedded.resolve import resolve
 

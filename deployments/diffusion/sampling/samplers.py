@@ -12,8 +12,8 @@ from diffusers import AutoPipelineForInpainting, StableDiffusionPipeline
 from deployments.contracts import GenerationRequest, Watch
 from deployments.diffusion.config import Steering
 from deployments.diffusion.sampling.sampler import Sampler
-from deployments.diffusion.sampling.text import Pipeline, TextReader
 from deployments.diffusion.steering.steerers import Head
+from deployments.diffusion.text import Pipeline, TextReader
 from deployments.errors import RequestError
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 
 from deployments.contracts import Watch
-from deployments.diffusion.steering.steerers import Head, Moment
+from deployments.diffusion.steering.moment import Moment
+from deployments.diffusion.steering.steerers import Head
 
 
 class Flag(NamedTuple):

@@ -7,8 +7,8 @@ from diffusers import DPMSolverMultistepScheduler
 from deployments.contracts import Watch
 from deployments.diffusion.config import ConceptSteering, HeadSteering, Steering
 from deployments.diffusion.sampling.sampler import Sampler
+from deployments.diffusion.steering.moment import Moment
 from deployments.diffusion.steering.prediction import Affine
-from deployments.diffusion.steering.steerers import Moment
 from deployments.diffusion.steering.watch import Watcher
 from deployments.errors import ConfigurationError
 from tests.diffusion import tiny

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.diffusion.sampling.text import TextReader, mean_embedding
+from deployments.diffusion.text import TextReader, mean_embedding
 from deployments.errors import RequestError
 from tests.diffusion import tiny
 
