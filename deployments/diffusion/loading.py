@@ -38,14 +38,23 @@ def start_engine(sampler: Sampler, config: DiffusionConfig) -> Engine:
         return max(1, costs.cap * side**2 // (width * height))
 
     clock = Clock(costs)
-    door = Door(STAGE, clock, config.max_waiting, config.max_backlog_seconds)
-    return Engine(STAGE, by_rows(cap), cap, clock, door, config.stall_seconds)
+    longest = config.max_backlog_seconds
+    door = Door(STAGE, clock, config.max_waiting, longest, config.retry_slots)
+    return Engine(
+        STAGE,
+        by_rows(cap),
+        cap,
+        clock,
+        door,
+        stall_seconds=config.stall_seconds,
+        expected_seconds=config.expected_seconds,
+    )
 
 
 def measured_costs(sampler: Sampler, max_rows: int | None = None) -> RowCosts:
-    """The denoiser's costs at the model's own size, up to `max_rows` if they are given.
+    """The denoiser's costs at the model's own size, up to `max_rows` if that is given.
 
-    A pipeline without a denoiser that we know takes its steps alone, at what they cost.
+    A pipeline without a denoiser that we know makes its steps alone; one of them is timed.
     """
     if not sampler.batches:
         started = time.perf_counter()
@@ -115,8 +124,8 @@ def load_pipeline(config: DiffusionConfig, **parts: Any) -> Pipeline:
 
     `parts` are components that are loaded already.
 
-    A safety checker of the pipeline's own is taken out: a blackened picture can neither be judged
-    nor steered, and nothing leaves without the classifier deployment's verdict anyway.
+    The pipeline's own safety checker is taken out: a blackened picture can neither be judged nor
+    steered, and no picture leaves without the classifier deployment's verdict anyway.
     """
     try:
         pipeline = DiffusionPipeline.from_pretrained(
@@ -139,8 +148,8 @@ def load_pipeline(config: DiffusionConfig, **parts: Any) -> Pipeline:
         raise ConfigurationError(f"cannot load the model {config.model!r}: {error}") from error
     if getattr(pipeline, "safety_checker", None) is not None:
         pipeline.safety_checker = None
-    # Pipelines would turn such an autoencoder to float32 and back around every picture, under the
-    # feet of the pictures beside it.
+    # Pipelines would turn such an autoencoder to float32 and back around every picture, while other
+    # pictures are drawn with it.
     vae = getattr(pipeline, "vae", None)
     if config.dtype == "float16" and vae is not None and vae.config.get("force_upcast"):
         vae.to(torch.float32)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from deployments import pictures
 from deployments.contracts import GenerationRequest
-from deployments.diffusion.text import Pipeline, Text, TextReader
+from deployments.diffusion.text import Pipeline, Text, WindowedEncoder
 from deployments.errors import RequestError
 
 
@@ -23,7 +23,7 @@ class Arguments:
         true_cfg_scale: weight against a negative prompt for pipelines with distilled guidance.
     """
 
-    def __init__(self, pipeline: Pipeline, text: TextReader, true_cfg_scale: float) -> None:
+    def __init__(self, pipeline: Pipeline, text: WindowedEncoder, true_cfg_scale: float) -> None:
         self._accepted = frozenset(inspect.signature(pipeline.__call__).parameters)
         self._text = text
         self._true_cfg_scale = true_cfg_scale

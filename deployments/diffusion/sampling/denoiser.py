@@ -1,7 +1,7 @@
 """The denoiser of one generation: its calls are asked of the engine, some with a safety branch.
 
-The branch is one more row: the prompt's own, at the same latent and time, with other text. It runs
-in the same call as the step's other rows wherever the text is as long as the prompt's.
+The branch is one more row: the prompt's row, at the same latent and time, with other text. It runs
+in the same call as the step's other rows wherever its text is as long as the prompt's.
 """
 
 from collections.abc import Hashable
@@ -76,7 +76,7 @@ def denoiser_name(pipeline: Pipeline) -> str | None:
 
 
 def with_text(call: Call, text: Text) -> Call:
-    """A call of one row with the text exchanged, in each family's names for it."""
+    """A call of one row with another text, under the names that each family has for it."""
     kwargs = dict(call.kwargs)
     changed = kwargs | {"encoder_hidden_states": text.embeds}
     if "pooled_projections" in kwargs:

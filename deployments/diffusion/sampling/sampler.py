@@ -16,7 +16,7 @@ import torch
 from deployments.contracts import Generation, GenerationRequest, Watch
 from deployments.diffusion.config import Steering
 from deployments.diffusion.engine.calls import Ask, AskingDecoder, Call
-from deployments.diffusion.engine.schedule import Order
+from deployments.diffusion.engine.schedule import Demand
 from deployments.diffusion.sampling.arguments import Arguments
 from deployments.diffusion.sampling.denoiser import Denoiser, denoiser_name
 from deployments.diffusion.sampling.drawing import Drawing, outside_kept
@@ -24,7 +24,7 @@ from deployments.diffusion.sampling.step import Observe, StepHook
 from deployments.diffusion.steering.prediction import check_steerable
 from deployments.diffusion.steering.steerers import Head
 from deployments.diffusion.steering.turning import SteererFactory, Turning
-from deployments.diffusion.text import Pipeline, Text, TextReader
+from deployments.diffusion.text import Pipeline, Text, WindowedEncoder
 from deployments.errors import ConfigurationError, RequestError
 
 
@@ -36,7 +36,7 @@ class Sampler:
         steering: which steerers act on requests with `steer`.
         head: the noise-aware head; needed exactly when `steering.head` is set.
         true_cfg_scale: weight against a negative prompt for pipelines with distilled guidance.
-        text: reads prompts for this pipeline; None makes one of it.
+        text: encodes prompts for this pipeline; None makes one for it.
 
     Raises:
         ConfigurationError: steering is configured and the pipeline or its scheduler cannot have it.
@@ -48,10 +48,10 @@ class Sampler:
         steering: Steering | None = None,
         head: Head | None = None,
         true_cfg_scale: float = 4.0,
-        text: TextReader | None = None,
+        text: WindowedEncoder | None = None,
     ) -> None:
         self.pipeline = pipeline
-        self.text = text or TextReader(pipeline)
+        self.text = text or WindowedEncoder(pipeline)
         self._arguments = Arguments(pipeline, self.text, true_cfg_scale)
         self._steering, self._head = steering, head
         if steering is not None:
@@ -84,10 +84,10 @@ class Sampler:
         """Denoises one picture alone. Raises as `draw` does, and StageFailed for a broken one."""
         return self.draw(request, Call.run).developed()
 
-    def order(self, request: GenerationRequest) -> Order:
-        """What the engine's schedule needs to know."""
+    def demand(self, request: GenerationRequest) -> Demand:
+        """What the request demands of the engine."""
         branch = request.steer and self._steering is not None and self._steering.concept is not None
-        return Order(
+        return Demand(
             lane=(request.width, request.height),
             rows=self._arguments.rows(request) + branch,
             steps=request.steps,

@@ -1,4 +1,4 @@
-"""What is added to each step of one generation: the check, the steering, and the turn of others."""
+"""What runs around each step of one generation: the check in mid-flight, and the steering."""
 
 import functools
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
+from torch.profiler import record_function
 
 from deployments.diffusion.engine.calls import Ask, Call
 from deployments.diffusion.sampling.denoiser import Denoiser
@@ -60,7 +61,8 @@ class StepHook:
                 self._ask(_pause())  # no call of this pipeline is ours: others have a turn here
             self.latent_positions = _positions(sample)
             if self._turning or self._observe:
-                model_output = self._edited(scheduler, model_output, timestep, sample)
+                with record_function("steer"):
+                    model_output = self._edited(scheduler, model_output, timestep, sample)
             self.steps += 1
             self._begin_step(self.steps / len(scheduler.timesteps))
             return real(model_output, timestep, sample, *args, **kwargs)

@@ -35,7 +35,7 @@ class Head(Protocol):
         ...
 
 
-class HarmReader:
+class HarmScorer:
     """The head's score of harm for one generation.
 
     It is the flagged category's where the head knows that category, else the highest of all.
@@ -81,8 +81,8 @@ class Steerer(Protocol):
 class HeadSteerer:
     """Follows the head's gradient while its score is above the target, within its interval."""
 
-    def __init__(self, reader: HarmReader, config: HeadSteering, strength: float) -> None:
-        self._reader = reader
+    def __init__(self, scorer: HarmScorer, config: HeadSteering, strength: float) -> None:
+        self._scorer = scorer
         self._config = config
         self._strength = strength
 
@@ -94,7 +94,7 @@ class HeadSteerer:
             return None
         target = logit(self._config.target)
         shift = away_from_harm(
-            lambda clean: self._reader.logit(clean, moment.timestep) - target,
+            lambda clean: self._scorer.logit(clean, moment.timestep) - target,
             moment.clean,
             strength=self._strength,
             steps=self._config.inner_steps,
@@ -117,7 +117,7 @@ class ConceptSteerer:
         shown: Text,
         config: ConceptSteering,
         strength: float,
-        gate: HarmReader | None,
+        gate: HarmScorer | None,
         target: float = 0.0,
     ) -> None:
         self._shown = shown

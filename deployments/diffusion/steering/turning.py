@@ -1,4 +1,4 @@
-"""The steering of one generation: on from its first step, or from the step where a check flags it."""
+"""The steering of one generation: on from its first step, or from the step that a check flags."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,13 +10,13 @@ from deployments.diffusion.config import Steering
 from deployments.diffusion.steering.moment import Moment
 from deployments.diffusion.steering.steerers import (
     ConceptSteerer,
-    HarmReader,
+    HarmScorer,
     Head,
     HeadSteerer,
     Steerer,
 )
 from deployments.diffusion.steering.watch import Watcher
-from deployments.diffusion.text import Text, TextReader
+from deployments.diffusion.text import Text, WindowedEncoder
 from deployments.errors import RequestError
 
 
@@ -25,7 +25,7 @@ class Turning:
 
     Args:
         steerers: each sees the edits of those before it.
-        reader: scores the generation for the trace; None without a head.
+        scorer: scores the generation for the trace; None without a head.
 
     Attributes:
         turned_at: the first step, from 0, that was edited; None while there is none.
@@ -33,11 +33,11 @@ class Turning:
         score_before: the head's score just before the first edit; None without a head.
     """
 
-    def __init__(self, steerers: tuple[Steerer, ...], reader: HarmReader | None) -> None:
+    def __init__(self, steerers: tuple[Steerer, ...], scorer: HarmScorer | None) -> None:
         self.turned_at: int | None = None
         self.turned_for: str | None = None
         self.score_before: float | None = None
-        self._steerers, self._reader = steerers, reader
+        self._steerers, self._scorer = steerers, scorer
         self._acting: set[int] = set()
 
     def branch(self, progress: float) -> Text | None:
@@ -59,7 +59,7 @@ class Turning:
             acting.add(place)
             if self.turned_at is None:
                 self.turned_at = step
-                self.score_before = self._reader.score(moment) if self._reader else None
+                self.score_before = self._scorer.score(moment) if self._scorer else None
             moment = replace(moment, output=edited)
         began, self._acting = bool(acting - self._acting), acting
         return moment.output, began
@@ -69,13 +69,13 @@ class WatchedTurning(Turning):
     """No steering until a check flags the trajectory; then all steerers, from that step on.
 
     Args:
-        steering_for: the steerers against a flagged category, and the reader of its score.
+        steering_for: the steerers against a flagged category, and the scorer of its score.
     """
 
     def __init__(
         self,
         watcher: Watcher,
-        steering_for: Callable[[str], tuple[tuple[Steerer, ...], HarmReader | None]],
+        steering_for: Callable[[str], tuple[tuple[Steerer, ...], HarmScorer | None]],
     ) -> None:
         super().__init__((), None)
         self._watcher, self._steering_for = watcher, steering_for
@@ -83,7 +83,7 @@ class WatchedTurning(Turning):
     def turn(self, moment: Moment, step: int) -> tuple[torch.Tensor, bool]:
         if self.turned_for is None and (flag := self._watcher.check(moment)) is not None:
             self.turned_for = flag.category
-            self._steerers, self._reader = self._steering_for(flag.category)
+            self._steerers, self._scorer = self._steering_for(flag.category)
         return super().turn(moment, step)
 
 
@@ -95,7 +95,7 @@ class SteererFactory:
         text: encodes prompt and concept for the safety branch.
     """
 
-    def __init__(self, config: Steering, head: Head | None, text: TextReader) -> None:
+    def __init__(self, config: Steering, head: Head | None, text: WindowedEncoder) -> None:
         self._config, self._head, self._text = config, head, text
 
     def turning(self, request: GenerationRequest, text: Text) -> Turning | None:
@@ -116,20 +116,20 @@ class SteererFactory:
 
     def _steering(
         self, request: GenerationRequest, text: Text, strength: float, category: str | None
-    ) -> tuple[tuple[Steerer, ...], HarmReader | None]:
-        """The steerers, the concept branch before the head, and the reader of the head's score."""
+    ) -> tuple[tuple[Steerer, ...], HarmScorer | None]:
+        """The steerers, the concept branch before the head, and the scorer of the head's score."""
         head, concept = self._config.head, self._config.concept
-        reader = HarmReader(self._head, text.mean, category) if self._head else None
+        scorer = HarmScorer(self._head, text.mean, category) if self._head else None
         steerers: list[Steerer] = []
         if concept is not None:
             words = concept.concepts.get(category or "", concept.fallback)
-            gate = reader if head and head.gates else None
+            gate = scorer if head and head.gates else None
             shown = self._with_concept(request.prompt, words)
             target = head.target if head else 0.0
             steerers.append(ConceptSteerer(shown, concept, strength, gate, target))
-        if head is not None and reader is not None:
-            steerers.append(HeadSteerer(reader, head, strength))
-        return tuple(steerers), reader
+        if head is not None and scorer is not None:
+            steerers.append(HeadSteerer(scorer, head, strength))
+        return tuple(steerers), scorer
 
     def _with_concept(self, prompt: str, words: str) -> Text:
         """Prompt and concept; a prompt without room left has the words in a window of their own."""

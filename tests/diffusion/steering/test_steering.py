@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from deployments.diffusion.config import ConceptSteering, HeadSteering, Steering, Window
+from deployments.diffusion.config import ConceptSteering, HeadSteering, Interval, Steering
 from deployments.diffusion.steering.guidance import (
     away_from_concept,
     away_from_harm,
@@ -15,7 +15,7 @@ from deployments.diffusion.steering.guidance import (
 )
 from deployments.diffusion.steering.moment import Contrast, Moment
 from deployments.diffusion.steering.prediction import Affine
-from deployments.diffusion.steering.steerers import ConceptSteerer, HarmReader, HeadSteerer
+from deployments.diffusion.steering.steerers import ConceptSteerer, HarmScorer, HeadSteerer
 from deployments.diffusion.steering.turning import Turning
 from deployments.diffusion.text import Text
 from tests.diffusion.tiny import LinearHead
@@ -54,8 +54,8 @@ def steps_of(steerer: ConceptSteerer, *places: float) -> list[tuple[bool, torch.
     return steps
 
 
-def reader(bias: float = 2.0, category: str | None = "violence") -> HarmReader:
-    return HarmReader(LinearHead(bias), PROMPT, category)
+def scorer(bias: float = 2.0, category: str | None = "violence") -> HarmScorer:
+    return HarmScorer(LinearHead(bias), PROMPT, category)
 
 
 # The maths
@@ -127,9 +127,9 @@ def test_the_concept_change_points_away_from_the_concept():
 def test_a_category_that_the_head_knows_is_read_alone_and_another_reads_the_highest():
     clean = moment().clean
     logits = LinearHead()(clean, torch.tensor([900.0]), PROMPT)[0]
-    assert reader(category="hate").logit(clean, 900.0).item() == logits[2].item()
+    assert scorer(category="hate").logit(clean, 900.0).item() == logits[2].item()
     for unknown in ("weapons", None):
-        assert reader(category=unknown).logit(clean, 900.0).item() == logits.max().item()
+        assert scorer(category=unknown).logit(clean, 900.0).item() == logits.max().item()
 
 
 # The steerers
@@ -138,36 +138,36 @@ def test_a_category_that_the_head_knows_is_read_alone_and_another_reads_the_high
 def test_the_head_steerer_takes_the_clean_latent_to_the_target():
     config = HeadSteering(model="x", target=0.1, inner_steps=3, max_shift=5.0)
     before = moment()
-    output = HeadSteerer(reader(), config, strength=1.0).edit(before)
+    output = HeadSteerer(scorer(), config, strength=1.0).edit(before)
     after = Moment(output, before.sample, before.timestep, before.affine, before.progress)
-    assert reader().score(before) > 0.5
-    assert reader().score(after) == pytest.approx(0.1, abs=1e-3)
+    assert scorer().score(before) > 0.5
+    assert scorer().score(after) == pytest.approx(0.1, abs=1e-3)
 
 
 def test_the_head_steerer_leaves_what_is_below_the_target():
     config = HeadSteering(model="x", target=0.5)
-    assert HeadSteerer(reader(bias=-6.0), config, strength=1.0).edit(moment()) is None
+    assert HeadSteerer(scorer(bias=-6.0), config, strength=1.0).edit(moment()) is None
 
 
 @pytest.mark.parametrize("progress", [0.1, 0.5, 0.9])
 def test_no_steerer_acts_outside_its_window(progress):
     window = {"start": 0.25, "stop": 0.5}
-    head = HeadSteerer(reader(), HeadSteering(model="x", **window), strength=1.0)
+    head = HeadSteerer(scorer(), HeadSteering(model="x", **window), strength=1.0)
     assert head.edit(moment(progress)) is None
     concept = ConceptSteerer(SHOWN, ConceptSteering(concepts={}, **window), 1.0, gate=None)
     assert steps_of(concept, progress) == [(False, None)]
 
 
 def test_a_window_holds_its_start_and_not_its_stop():
-    assert Window(start=0.0, stop=0.5).holds(0.0)
-    assert not Window(start=0.0, stop=0.5).holds(0.5)
-    assert not Window(start=0.3, stop=0.3).holds(0.3)
+    assert Interval(start=0.0, stop=0.5).holds(0.0)
+    assert not Interval(start=0.0, stop=0.5).holds(0.5)
+    assert not Interval(start=0.3, stop=0.3).holds(0.3)
 
 
 def test_the_concept_steerer_stops_asking_when_the_head_is_satisfied_and_asks_again():
-    gate = reader(bias=-6.0)
+    gate = scorer(bias=-6.0)
     steerer = ConceptSteerer(SHOWN, ConceptSteering(concepts={}), 1.0, gate, target=0.5)
-    # Before the first step nobody knows the score.
+    # The score is not known before the first step.
     assert steps_of(steerer, 0.0, 0.1) == [(True, None), (False, None)]
     gate._head.bias = 6.0
     assert steps_of(steerer, 0.2) == [(False, None)]  # seen now, asked for from the next step on
@@ -194,7 +194,7 @@ def test_the_concept_steerer_scales_with_strength():
 
 def test_turning_notes_the_first_edit_and_the_score_before_it():
     config = HeadSteering(model="x", target=0.1, start=0.5)
-    turning = Turning((HeadSteerer(reader(), config, strength=1.0),), reader())
+    turning = Turning((HeadSteerer(scorer(), config, strength=1.0),), scorer())
     first = moment(progress=0.0)
     output, began = turning.turn(first, 0)
     assert (output is first.output, began) == (True, False)
@@ -202,14 +202,14 @@ def test_turning_notes_the_first_edit_and_the_score_before_it():
     assert turning.turn(moment(progress=0.5), 2)[1]
     assert not turning.turn(moment(progress=0.75), 3)[1]
     assert turning.turned_at == 2
-    assert turning.score_before == pytest.approx(reader().score(first))
+    assert turning.score_before == pytest.approx(scorer().score(first))
 
 
 def test_half_precision_outputs_stay_in_their_dtype():
     half = moment()
     half = Moment(half.output.bfloat16(), half.sample.bfloat16(), 900.0, half.affine, 0.0)
     config = HeadSteering(model="x", target=0.1)
-    assert HeadSteerer(reader(), config, strength=1.0).edit(half).dtype == torch.bfloat16
+    assert HeadSteerer(scorer(), config, strength=1.0).edit(half).dtype == torch.bfloat16
 
 
 def test_logit_is_the_inverse_of_the_sigmoid():
