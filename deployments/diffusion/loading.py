@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 import diffusers
@@ -17,6 +18,8 @@ from deployments.diffusion.engine.row_cap import Clock, RowCosts, row_costs, tim
 from deployments.diffusion.engine.schedule import by_rows
 from deployments.diffusion.sampling.sampler import Sampler
 from deployments.diffusion.sampling.samplers import Samplers
+from deployments.diffusion.steering.moment import Moment
+from deployments.diffusion.steering.steerers import Head
 from deployments.diffusion.text import Pipeline
 from deployments.errors import Cancelled, ConfigurationError
 from deployments.inference.embedded.resolve import resolve
@@ -111,12 +114,36 @@ def load_samplers(config: DiffusionConfig) -> Samplers:
         edit = load_pipeline(config.model_copy(update={"model": config.edit.model}), **shared)
     head = None
     if config.steering is not None and config.steering.head is not None:
-        from deployments.diffusion.steering.head import (
-            load_head,  # only replicas that steer by it need it
-        )
+        # Only replicas that steer by a head need its module.
+        from deployments.diffusion.steering.head import load_head
 
         head = load_head(resolve(config.steering.head.model)).to(config.device)
-    return Samplers(pipeline, edit, config.steering, head, config.true_cfg_scale)
+    samplers = Samplers(pipeline, edit, config.steering, head, config.true_cfg_scale)
+    if head is not None:
+        _check_head(head, samplers.text_to_image)
+    return samplers
+
+
+def _check_head(head: Head, sampler: Sampler) -> None:
+    """Shows the head one step; else a head for other latents would fail at each steered request.
+
+    Raises:
+        ConfigurationError: the head cannot read the pipeline's latents or texts.
+    """
+    prompt = sampler.text.encode([""], 1).mean
+
+    def read(moment: Moment) -> None:
+        try:
+            head(moment.clean, moment.clean.new_tensor([moment.timestep]), prompt)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"the head does not fit the model {type(sampler.pipeline).__name__}; give "
+                f"`steering.head` one that was trained on its latents: {error}"
+            ) from error
+        raise Cancelled("one step is enough")
+
+    with suppress(Cancelled):
+        sampler.draw(_timing(sampler), Call.run, read)
 
 
 def load_pipeline(config: DiffusionConfig, **parts: Any) -> Pipeline:

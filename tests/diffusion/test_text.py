@@ -44,6 +44,7 @@ def test_a_word_longer_than_a_window_is_cut_within_itself(encoder):
     assert "".join(windows) == word
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_no_window_is_longer_than_the_tokenizer_reads(encoder, text):
     try:

@@ -252,5 +252,5 @@ class RandomEvents(RuleBasedStateMachine):
         assert self.schedule.plan() == []
 
 
-TestRandomEvents = RandomEvents.TestCase
+TestRandomEvents = pytest.mark.slow(RandomEvents.TestCase)
 TestRandomEvents.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -26,6 +26,7 @@ from evaluation.engine.batched import FAMILIES, UNSTEERABLE, together
 from tests.diffusion import tiny
 from tests.diffusion.tiny import SIZE, LinearHead, request
 
+pytestmark = pytest.mark.slow
 TOLERANCE = 1e-5
 """Of pixels in [0, 1], in float32; 2e-6 were seen."""
 HALF_TOLERANCE = 2e-3

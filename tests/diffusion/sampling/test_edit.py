@@ -106,6 +106,7 @@ def test_the_safety_branch_is_contrasted_with_the_row_of_the_prompt(samplers):
     assert not seen[2].any()
 
 
+@pytest.mark.slow
 async def test_edits_and_pictures_from_text_are_drawn_side_by_side_as_alone(samplers):
     wanted = [
         request(seed=1, steps=9),
