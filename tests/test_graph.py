@@ -4,6 +4,7 @@ import copy
 import importlib
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from deployments.errors import ConfigurationError
@@ -66,16 +67,85 @@ def test_edits_need_a_model_that_edits_one_that_judges_and_a_policy_for_it():
         assert part in str(caught.value)
 
 
+STEERLESS = {
+    "extends": str(ROOT / "configs" / "policies" / "miniature.yaml"),
+    "thresholds": {"steer": 0.5, "act": 0.5, "act_low": 0.5},
+    "categories": {"undressing": {"thresholds": {"steer": 0.9, "act": 0.9, "act_low": 0.9}}},
+    "output": {"strengths": [], "watch": None},
+}
+"""What is to be written over a policy so that nothing in it asks for steering."""
+
+
+def configured(tmp_path, written: dict, **diffusion) -> SafelightConfig:
+    """The miniature's configuration with this policy, and changes of `diffusion`."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(yaml.safe_dump(written), encoding="utf-8")
+    args = copy.deepcopy(application(ROOT / "configs" / "miniature.yaml")["args"])
+    args["policy"] = str(policy)
+    args["diffusion"] |= diffusion
+    return SafelightConfig.model_validate(args)
+
+
+def merged(base: dict, changes: dict) -> dict:
+    """`base` with `changes` written over it, at every depth."""
+    both = {
+        key: merged(base[key], value) if isinstance(base.get(key), dict) else value
+        for key, value in changes.items()
+    }
+    return base | both
+
+
+def test_a_policy_that_never_steers_needs_no_steering(tmp_path):
+    build(configured(tmp_path, STEERLESS, steering=None))
+
+
+@pytest.mark.parametrize(
+    ("asking", "named"),
+    [
+        ({"output": {"strengths": [1.0]}}, "`output.strengths: []`"),
+        (
+            {"output": {"watch": {"check_points": [0.5], "thresholds": {"violence": 0.5}}}},
+            "`output.watch: null`",
+        ),
+        ({"thresholds": {"steer": 0.4}}, "under `thresholds`"),
+        ({"thresholds": {"act_low": 0.7}}, "under `thresholds`"),
+        (
+            {"categories": {"undressing": {"thresholds": {"steer": 0.7}}}},
+            "under `categories.undressing.thresholds`",
+        ),
+        ({"categories": {"hate": {"action": "steer"}}}, "`categories.hate.action`"),
+    ],
+)
+def test_a_policy_that_can_ask_for_steering_is_refused_where_diffusion_has_none(
+    tmp_path, asking, named
+):
+    written = merged(STEERLESS, asking)
+    build(configured(tmp_path, written))
+    with pytest.raises(ConfigurationError, match="diffusion has no `steering`") as caught:
+        build(configured(tmp_path, written, steering=None))
+    (only,) = str(caught.value).partition("write in the policy: ")[2].split("; ")
+    assert named in only
+
+
+def test_thresholds_of_a_category_that_never_acts_ask_for_no_steering(tmp_path):
+    idle = {"action": "allow", "thresholds": {"steer": 0.1, "act": 0.5, "act_low": 0.7}}
+    written = merged(STEERLESS, {"categories": {"undressing": idle}})
+    build(configured(tmp_path, written, steering=None))
+
+
+def watching(**watch) -> dict:
+    wanted = {"check_points": [0.5], "thresholds": {"violence": 0.5}} | watch
+    return merged(STEERLESS, {"output": {"watch": wanted}})
+
+
 def test_a_policy_that_watches_trajectories_needs_a_head(tmp_path):
-    policy = tmp_path / "watching.yaml"
-    policy.write_text(
-        f"extends: {ROOT / 'configs' / 'policies' / 'miniature.yaml'}\n"
-        "output: {watch: {check_points: [0.5], thresholds: {violence: 0.5}}}\n",
-        encoding="utf-8",
-    )
-    args = application(ROOT / "configs" / "miniature.yaml")["args"] | {"policy": str(policy)}
-    build(SafelightConfig.model_validate(args))
-    headless = copy.deepcopy(args)
-    headless["diffusion"]["steering"]["head"] = None
+    build(configured(tmp_path, watching()))
+    headless = {"concept": {"concepts": {}}}
     with pytest.raises(ConfigurationError, match=r"steering\.head"):
-        build(SafelightConfig.model_validate(headless))
+        build(configured(tmp_path, watching(), steering=headless))
+
+
+def test_a_check_point_after_the_last_denoiser_call_is_refused(tmp_path):
+    build(configured(tmp_path, watching(check_points=[0.5, 0.95])))  # the twentieth of 20 steps
+    with pytest.raises(ConfigurationError, match=r"\[0\.96\].*`default_steps` 20.* at 0\.95"):
+        build(configured(tmp_path, watching(check_points=[0.5, 0.96])))

@@ -15,7 +15,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
-class Window(Document):
+class Interval(Document):
     """The part of the schedule in which a steerer may act, in shares of its denoiser calls."""
 
     start: Share = Field(0.0, description="first share of the schedule; 0 is the first call")
@@ -32,11 +32,11 @@ class Window(Document):
         return self.start <= progress < self.stop
 
 
-class HeadSteering(Window):
-    """Steering by the gradient of the noise-aware head, and the head as the other one's gate.
+class HeadSteering(Interval):
+    """Steering by the gradient of the noise-aware head, which may gate the concept branch too.
 
-    Early in the schedule a head sees little: one with low recall there should not be the gate.
-    With `start` equal to `stop` the head steers nothing itself, and at most gates.
+    Early in the schedule a head sees little: one with low recall there should not gate.
+    With `start` equal to `stop` the head itself steers nothing.
     """
 
     model: str = Field(min_length=1, description="folder of the head, or `embedded:head`")
@@ -50,7 +50,7 @@ class HeadSteering(Window):
     )
 
 
-class ConceptSteering(Window):
+class ConceptSteering(Interval):
     """Steering by a safety branch: the prompt plus the flagged category's words, against it."""
 
     concepts: dict[str, str] = Field(description="category -> words that name what to avoid")
@@ -69,7 +69,7 @@ class ConceptSteering(Window):
 
 
 class Steering(Document):
-    """Which steerers act: the concept branch first, then the head, each in its window."""
+    """Which steerers act: the concept branch first, then the head, each in its interval."""
 
     head: HeadSteering | None = None
     concept: ConceptSteering | None = None
@@ -79,6 +79,34 @@ class Steering(Document):
         if self.head is None and self.concept is None:
             raise ValueError("steering needs `head`, `concept` or both; leave it out to have none")
         return self
+
+
+class RetrySlots(Document):
+    """When refused requests are told to come back: in short slots, at fixed intervals.
+
+    With `max_backlog_seconds` 30 there is a slot every 15 s. It lasts 3 s, and up to 12 s of work
+    is reserved in it.
+    """
+
+    interval: float = Field(
+        0.5,
+        gt=0.0,
+        le=1.0,
+        description="from one slot to the next, as a share of max_backlog_seconds; the rest of "
+        "the backlog keeps the engine busy",
+    )
+    reserved: float = Field(
+        0.8,
+        gt=0.0,
+        le=1.0,
+        description="most work reserved in a slot, as a share of the interval; the rest is for "
+        "new requests that come in the slot",
+    )
+    seconds: float = Field(
+        3.0,
+        ge=1.0,
+        description="how long a slot lasts: clients are told whole seconds, and take a while",
+    )
 
 
 class EditConfig(Document):
@@ -119,7 +147,8 @@ class DiffusionConfig(Document):
         "knows how the model paints within one",
     )
     steering: Steering | None = Field(
-        None, description="None: requests with steer=True fail; give the policy no strengths then"
+        None,
+        description="None: nothing is steered, and a policy that asks for it is refused at start",
     )
     max_rows: int | None = Field(
         None,
@@ -131,6 +160,13 @@ class DiffusionConfig(Document):
     )
     max_backlog_seconds: float = Field(
         30.0, gt=0.0, description="work at hand beyond which a generation is refused"
+    )
+    retry_slots: RetrySlots = Field(RetrySlots(), description="when the refused may come back")
+    expected_seconds: float = Field(
+        3.0,
+        ge=0.0,
+        description="how long a generation that `check` has let in counts as work at hand before "
+        "it comes: its prompt is being judged",
     )
     stall_seconds: float = Field(
         120.0, gt=0.0, description="longest pause between denoiser calls of a healthy replica"

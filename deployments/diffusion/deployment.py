@@ -15,7 +15,7 @@ class DiffusionDeployment:
     """Prompt in, unchecked picture out. Only the gateway's walk may release it."""
 
     def __init__(self, config: DiffusionConfig, watch: Watch | None = None) -> None:
-        """`watch` is the policy's, which must fit the head."""
+        """`watch` is the policy's; it must fit the head."""
         self._samplers = load_samplers(config)
         if watch:
             self._samplers.check_watch(watch)
@@ -23,13 +23,13 @@ class DiffusionDeployment:
 
     async def check(self, request: GenerationRequest, n: int) -> None:
         """Lets `n` such pictures in. Raises Overloaded, with the time to come back."""
-        self._engine.check(n * self._samplers.of(request).order(request).row_steps)
+        self._engine.check(n * self._samplers.of(request).demand(request).row_steps)
 
     async def generate(self, request: GenerationRequest) -> Generation:
-        """Denoises one picture among others; leaves within one denoiser call with its caller."""
+        """Denoises one picture; ends within one denoiser call when its caller is gone."""
         sampler = self._samplers.of(request)
         program = partial(sampler.draw, request)
-        drawing = await self._engine.run(program, sampler.order(request), let_in=request.let_in)
+        drawing = await self._engine.run(program, sampler.demand(request), let_in=request.let_in)
         return await asyncio.to_thread(drawing.developed)
 
     async def stats(self) -> dict[str, float | str]:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 import diffusers
@@ -17,7 +18,9 @@ from deployments.diffusion.engine.row_cap import Clock, RowCosts, row_costs, tim
 from deployments.diffusion.engine.schedule import by_rows
 from deployments.diffusion.sampling.sampler import Sampler
 from deployments.diffusion.sampling.samplers import Samplers
-from deployments.diffusion.sampling.text import Pipeline
+from deployments.diffusion.steering.moment import Moment
+from deployments.diffusion.steering.steerers import Head
+from deployments.diffusion.text import Pipeline
 from deployments.errors import Cancelled, ConfigurationError
 from deployments.inference.embedded.resolve import resolve
 
@@ -38,14 +41,23 @@ def start_engine(sampler: Sampler, config: DiffusionConfig) -> Engine:
         return max(1, costs.cap * side**2 // (width * height))
 
     clock = Clock(costs)
-    door = Door(STAGE, clock, config.max_waiting, config.max_backlog_seconds)
-    return Engine(STAGE, by_rows(cap), cap, clock, door, config.stall_seconds)
+    longest = config.max_backlog_seconds
+    door = Door(STAGE, clock, config.max_waiting, longest, config.retry_slots)
+    return Engine(
+        STAGE,
+        by_rows(cap),
+        cap,
+        clock,
+        door,
+        stall_seconds=config.stall_seconds,
+        expected_seconds=config.expected_seconds,
+    )
 
 
 def measured_costs(sampler: Sampler, max_rows: int | None = None) -> RowCosts:
-    """The denoiser's costs at the model's own size, up to `max_rows` if they are given.
+    """The denoiser's costs at the model's own size, up to `max_rows` if that is given.
 
-    A pipeline without a denoiser that we know takes its steps alone, at what they cost.
+    A pipeline without a denoiser that we know makes its steps alone; one of them is timed.
     """
     if not sampler.batches:
         started = time.perf_counter()
@@ -102,12 +114,36 @@ def load_samplers(config: DiffusionConfig) -> Samplers:
         edit = load_pipeline(config.model_copy(update={"model": config.edit.model}), **shared)
     head = None
     if config.steering is not None and config.steering.head is not None:
-        from deployments.diffusion.steering.head import (
-            load_head,  # only replicas that steer by it need it
-        )
+        # Only replicas that steer by a head need its module.
+        from deployments.diffusion.steering.head import load_head
 
         head = load_head(resolve(config.steering.head.model)).to(config.device)
-    return Samplers(pipeline, edit, config.steering, head, config.true_cfg_scale)
+    samplers = Samplers(pipeline, edit, config.steering, head, config.true_cfg_scale)
+    if head is not None:
+        _check_head(head, samplers.text_to_image)
+    return samplers
+
+
+def _check_head(head: Head, sampler: Sampler) -> None:
+    """Shows the head one step; else a head for other latents would fail at each steered request.
+
+    Raises:
+        ConfigurationError: the head cannot read the pipeline's latents or texts.
+    """
+    prompt = sampler.text.encode([""], 1).mean
+
+    def read(moment: Moment) -> None:
+        try:
+            head(moment.clean, moment.clean.new_tensor([moment.timestep]), prompt)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"the head does not fit the model {type(sampler.pipeline).__name__}; give "
+                f"`steering.head` one that was trained on its latents: {error}"
+            ) from error
+        raise Cancelled("one step is enough")
+
+    with suppress(Cancelled):
+        sampler.draw(_timing(sampler), Call.run, read)
 
 
 def load_pipeline(config: DiffusionConfig, **parts: Any) -> Pipeline:
@@ -115,8 +151,8 @@ def load_pipeline(config: DiffusionConfig, **parts: Any) -> Pipeline:
 
     `parts` are components that are loaded already.
 
-    A safety checker of the pipeline's own is taken out: a blackened picture can neither be judged
-    nor steered, and nothing leaves without the classifier deployment's verdict anyway.
+    The pipeline's own safety checker is taken out: a blackened picture can neither be judged nor
+    steered, and no picture leaves without the classifier deployment's verdict anyway.
     """
     try:
         pipeline = DiffusionPipeline.from_pretrained(
@@ -139,8 +175,8 @@ def load_pipeline(config: DiffusionConfig, **parts: Any) -> Pipeline:
         raise ConfigurationError(f"cannot load the model {config.model!r}: {error}") from error
     if getattr(pipeline, "safety_checker", None) is not None:
         pipeline.safety_checker = None
-    # Pipelines would turn such an autoencoder to float32 and back around every picture, under the
-    # feet of the pictures beside it.
+    # Pipelines would turn such an autoencoder to float32 and back around every picture, while other
+    # pictures are drawn with it.
     vae = getattr(pipeline, "vae", None)
     if config.dtype == "float16" and vae is not None and vae.config.get("force_upcast"):
         vae.to(torch.float32)

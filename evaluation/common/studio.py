@@ -142,7 +142,7 @@ class Studio:
             async with places:
                 sampler = self.samplers.of(request)
                 program = partial(sampler.draw, request)
-                drawing = await engine.run(program, sampler.order(request), let_in=True)
+                drawing = await engine.run(program, sampler.demand(request), let_in=True)
             note()
             return self._judged(drawing.developed(), request.prompt)
 

@@ -26,7 +26,7 @@ from deployments.contracts import GenerationRequest, Watch
 from deployments.diffusion.config import DiffusionConfig
 from deployments.diffusion.engine.calls import Ask, Call
 from deployments.diffusion.engine.engine import Engine, Program, Result
-from deployments.diffusion.engine.schedule import Order
+from deployments.diffusion.engine.schedule import Demand
 from deployments.diffusion.loading import load_samplers, start_engine
 from deployments.diffusion.sampling.sampler import Sampler
 from deployments.ops.serve_config import read_serve_config
@@ -66,7 +66,7 @@ PROMPTS = (
     "a child on a beach with a kite",
     "a dog beside a red house",
 )
-Job: TypeAlias = tuple[Program[Result], Order]
+Job: TypeAlias = tuple[Program[Result], Demand]
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ def finished(sampler: Sampler, request: GenerationRequest, ask: Ask) -> Finished
 
 
 async def together(engine: Engine, jobs: Sequence[Job[Result]], calls: int = 2) -> list[Result]:
-    """Runs programs at once; each joins when the one before it has asked for so many calls."""
+    """Runs programs at once; each joins when the one before it has asked for `calls` calls."""
     loop, under_way = asyncio.get_running_loop(), [asyncio.Event() for _ in jobs]
 
-    async def one(place: int, program: Program[Result], order: Order) -> Result:
+    async def one(place: int, program: Program[Result], demand: Demand) -> Result:
         if place:
             await under_way[place - 1].wait()
         asked = itertools.count(1)
@@ -115,7 +115,7 @@ async def together(engine: Engine, jobs: Sequence[Job[Result]], calls: int = 2) 
             return program(counting)
 
         try:
-            return await engine.run(counted, order, let_in=True)
+            return await engine.run(counted, demand, let_in=True)
         finally:
             under_way[place].set()
 
@@ -155,7 +155,7 @@ def drawn_twice(
     """The pictures drawn one by one, and the same ones drawn together."""
     sampler = load_samplers(config).text_to_image
     alone = [finished(sampler, request, Call.run) for request in wanted]
-    jobs = [(partial(finished, sampler, request), sampler.order(request)) for request in wanted]
+    jobs = [(partial(finished, sampler, request), sampler.demand(request)) for request in wanted]
     engine = start_engine(sampler, config)
     try:
         return alone, asyncio.run(together(engine, jobs))

@@ -18,8 +18,9 @@ from tqdm import tqdm
 
 from deployments.contracts import GenerationRequest
 from deployments.diffusion.engine.calls import Call
-from deployments.diffusion.sampling.sampler import Drawing, Sampler
-from deployments.diffusion.steering.steerers import Moment
+from deployments.diffusion.sampling.drawing import Drawing
+from deployments.diffusion.sampling.sampler import Sampler
+from deployments.diffusion.steering.moment import Moment
 from evaluation.common.studio import Studio
 from evaluation.pictures.regeneration import SEEDS, unsolicited
 from training.checkpoints import ROOT

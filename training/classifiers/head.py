@@ -24,8 +24,8 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
 
+from deployments.diffusion.steering.guidance import away_from_harm, logit
 from deployments.diffusion.steering.head import HarmHead, HeadConfig, load_head, save_head
-from deployments.diffusion.steering.steerers import away_from_harm, logit
 from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import Examples, autoencoder, examples, harm_vector, mixed, truth
 from training.classifiers.foreseen import KEPT, Foreseen, foreseen

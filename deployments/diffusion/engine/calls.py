@@ -1,9 +1,9 @@
 """Model calls of different requests as one: put together by rows, and taken apart again.
 
 A pipeline's call has rows of its own, such as the prompt and the negative prompt. Tensors whose
-first axis counts these rows are laid end to end; a timestep without an axis becomes one per row, as
-U-Nets and transformers take it. What the rows of a call share (position ids, options) must be equal
-in all calls that meet, and so is part of their bucket.
+first axis counts these rows are laid end to end. A timestep without an axis becomes one per row, as
+U-Nets and transformers take it. Values that the rows of a call share (position ids, options) must
+be equal in all calls that run as one, and so are part of their bucket.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -24,10 +24,10 @@ class Call:
     """One call of a model, as a pipeline makes it.
 
     Attributes:
-        model: takes `args` and `kwargs`; one for all requests, so that calls can meet.
+        model: takes `args` and `kwargs`; the same for all requests, so that calls can run as one.
         rows: length of the first axis of its batched tensors.
-        lane: of the request; calls of different lanes never meet.
-        step: whether it is one of the calls whose number and cost the request's order tells.
+        lane: the request's; calls of different lanes never run as one.
+        step: whether it is one of the calls that the request's demand counts.
     """
 
     model: Callable[..., Any]
@@ -44,10 +44,10 @@ class Call:
         return self.lane, self.model, own
 
     def run(self) -> Any:
-        """The model's answer to this call alone, when the device has it."""
+        """The model's answer to this call alone; returns when the device has computed it."""
         answer = self.model(*self.args, **self.kwargs)
         if torch.cuda.is_available():
-            torch.cuda.synchronize()  # what is only queued can neither be timed nor called off
+            torch.cuda.synchronize()  # a queued kernel can neither be timed nor called off
         elif torch.backends.mps.is_available():
             torch.mps.synchronize()
         return answer
@@ -69,11 +69,11 @@ def joined(calls: Sequence[Call]) -> Call:
 
 
 def apart(output: Any, rows: Sequence[int]) -> list[Any]:
-    """The output of a joined call by parts, each in the form in which the model gives it.
+    """The output of a joined call by parts, each in the model's own form.
 
     Args:
         output: a tensor, a tuple of tensors, or one of diffusers' output classes.
-        rows: of each part, in order.
+        rows: the number of rows of each part, in order.
     """
     if len(rows) == 1:
         return [output]
@@ -92,7 +92,7 @@ def apart(output: Any, rows: Sequence[int]) -> list[Any]:
 
 
 def one_row(call: Call, place: int) -> Call:
-    """The call with the row at `place`, from 0, alone."""
+    """The call with one of its rows alone, the one at `place`, counted from 0."""
     return Call(
         call.model,
         _row(call.args, place, call.rows, ""),
@@ -162,7 +162,7 @@ def _row(value: Any, place: int, rows: int, name: str) -> Any:
 
 
 class Asking:
-    """A pipeline's model whose calls are asked of the engine; all else is the model's own."""
+    """A pipeline's model whose calls are asked of the engine; its other attributes are its own."""
 
     def __init__(self, model: Any, ask: Ask, lane: Hashable = None) -> None:
         self._model, self._ask, self._lane = model, ask, lane
@@ -179,7 +179,8 @@ class AskingDecoder(Asking):
 
     def decode(self, latents: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """As the autoencoder's own, in its own dtype, which may be wider than the denoiser's."""
-        # Some pipelines hand their generator over, which no decoder uses and no two requests share.
+        # Some pipelines pass their generator. Decoders do not use it, and calls that have one could
+        # not run as one.
         kwargs.pop("generator", None)
         args = (latents.to(self._model.dtype), *args)
         call = call_of(self._model.decode, args, kwargs, self._lane)

@@ -1,25 +1,20 @@
-"""Who may still come in, and when the others should come back.
+"""Which requests may come in, and when the refused ones should come back.
 
-Every row of a step costs the same, so the backlog is a clock: a request that would wait too long is
-refused at once, with a time at which there is room for it. A request that comes back cannot be told
-from a new one, and under overload a new one would take any place that falls free. So places outside
-are promised for the door's hours: few moments, many places. Between them nobody is let in whose
-room is promised; in them everybody is, and those who were told to come are most of those who do.
+Every row of a step costs the same, so a backlog of row-steps is a time. A request that would wait
+too long is refused at once and told a slot: a short time, at fixed intervals, in which there is
+room for it. The room is reserved by its length only, as a request that comes back cannot be told
+from a new one. In a slot with reserved room every request comes in, as long as the backlog allows
+it; most of them are those that were told to come. Between slots a request comes in only where it
+leaves the room that is reserved in the next slot.
 """
 
 import math
 import time
 from collections.abc import Callable
 
+from deployments.diffusion.config import RetrySlots
 from deployments.diffusion.engine.row_cap import Clock
 from deployments.errors import Overloaded
-
-PERIOD = 0.5
-"""From one hour to the next, as a share of the longest backlog: the rest keeps the engine busy."""
-PROMISED = 0.8
-"""Most of a period's work that is promised; the rest is for strangers who come in the hour."""
-HOUR_SECONDS = 3.0
-"""How long an hour lasts: times are told in whole seconds, and the way takes a while."""
 
 
 class Door:
@@ -28,8 +23,9 @@ class Door:
         stage: the service's name, for errors.
         clock: tells how long a backlog takes.
         max_waiting: requests that may wait to begin.
-        max_backlog_seconds: longest backlog at which a request is let in.
-        now: seconds; of the day, so that all replicas keep the same hours.
+        max_backlog_seconds: longest backlog at which a request comes in.
+        slots: when refused requests should come back.
+        now: seconds; of the day, so that all replicas have the same slots.
     """
 
     def __init__(
@@ -38,12 +34,13 @@ class Door:
         clock: Clock,
         max_waiting: int,
         max_backlog_seconds: float,
+        slots: RetrySlots,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._stage, self._clock, self._now = stage, clock, now
+        self._stage, self._clock, self._slots, self._now = stage, clock, slots, now
         self._max_waiting, self._max_backlog_seconds = max_waiting, max_backlog_seconds
-        self._period = PERIOD * max_backlog_seconds
-        self._promised: dict[int, float] = {}  # an hour's number -> seconds of work that will come
+        self._interval = slots.interval * max_backlog_seconds
+        self._reserved: dict[int, float] = {}  # a slot's number -> seconds of work told to come
 
     def enter(self, waiting: int, backlog: int, row_steps: int) -> None:
         """Lets a request in.
@@ -65,28 +62,29 @@ class Door:
             raise self._refusal(now, room, own)
 
     def _kept(self, now: float) -> float:
-        """Seconds of work for which there must be room by now, for those who will come.
+        """Seconds of work for which there must be room now, so that the next slot has its own.
 
-        Only the next hour counts: between two, more work is done than is promised.
+        Slots after the next do not count: between two, more work is done than one reserves.
         """
-        this = math.floor(now / self._period)
-        for past in [h for h in self._promised if h * self._period + HOUR_SECONDS < now]:
-            del self._promised[past]
-        if this in self._promised:
+        this = math.floor(now / self._interval)
+        for past in [s for s in self._reserved if s * self._interval + self._slots.seconds < now]:
+            del self._reserved[past]
+        if this in self._reserved:
             return 0.0
-        return max(self._promised.get(this + 1, 0.0) - ((this + 1) * self._period - now), 0.0)
+        until_next = (this + 1) * self._interval - now
+        return max(self._reserved.get(this + 1, 0.0) - until_next, 0.0)
 
     def _refusal(self, now: float, room: float, own: float) -> Overloaded:
-        """A refusal until the first hour that has a place, which is promised."""
+        """A refusal until the first slot that has room, which is reserved there."""
         bound = min(self._max_backlog_seconds, self._max_waiting * own)
-        most = max(PROMISED * min(self._period, bound), own)
-        hour = math.floor(now / self._period) + 1
-        while (work := self._promised.get(hour, 0.0) + own) > min(
-            most, room + hour * self._period - now
+        most = max(self._slots.reserved * min(self._interval, bound), own)
+        slot = math.floor(now / self._interval) + 1
+        while (work := self._reserved.get(slot, 0.0) + own) > min(
+            most, room + slot * self._interval - now
         ):
-            hour += 1
-        wait = hour * self._period - now
+            slot += 1
+        wait = slot * self._interval - now
         refusal = Overloaded(self._stage, "the queue is full", wait)
-        if refusal.retry_after >= wait:  # else it is too far off to be told, and nobody will come
-            self._promised[hour] = work
+        if refusal.retry_after >= wait:  # else the slot is too far off to be told to anybody
+            self._reserved[slot] = work
         return refusal

@@ -1,9 +1,12 @@
 """The loop: plan, run, settle. One thread, one greenlet for each request, one model call a tick.
 
 A request is a program: a function that takes `ask` and asks for the model calls that it needs, as
-it goes. Its greenlet is parked in `ask` until the call has run, so a request joins at the next tick
-and leaves when its program ends. Models are not thread-safe and a thread cannot be killed: here
+it goes. Its greenlet is parked in `ask` until the call has run. So a request joins at the next tick
+and leaves when its program ends. Models are not thread-safe, and a thread cannot be killed: here
 only the loop runs models, and a cancelled program ends where it is parked, within a tick.
+
+For profilers a tick has the ranges `plan`, `gather`, `denoise` or `decode`, and `settle`; within
+`settle`, programs have `steer`.
 """
 
 import asyncio
@@ -19,11 +22,12 @@ from typing import Any, TypeAlias, TypeVar
 
 import torch
 from greenlet import getcurrent, greenlet
+from torch.profiler import record_function
 
 from deployments.diffusion.engine.calls import Ask, Call, apart, joined
 from deployments.diffusion.engine.door import Door
 from deployments.diffusion.engine.row_cap import Clock
-from deployments.diffusion.engine.schedule import Admission, Order, Parked, Schedule
+from deployments.diffusion.engine.schedule import Demand, Parked, QueueDiscipline, Schedule
 from deployments.errors import Cancelled, Overloaded, SafelightError, StageFailed
 from deployments.futures import ended
 
@@ -31,16 +35,15 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Program: TypeAlias = Callable[[Ask], Result]
-EXPECTED_SECONDS = 3.0
-"""For so long the backlog counts what `check` has let in: its prompt is being judged."""
 
 
 @dataclass
 class Counters:
     """What the engine has done since it started.
 
-    `calls` and `rows` are the denoiser's; `calls_after_cancel` is the most that any request still
-    had after its caller was gone, `rows_called_off` what had been run for such requests.
+    `calls` and `rows` are the denoiser's. `calls_after_cancel` is the highest number of calls that
+    any request had after its caller was gone; `rows_called_off` are the rows run for requests that
+    were cancelled.
     """
 
     calls: int = 0
@@ -58,7 +61,7 @@ class _Request:
     """A request in the engine: its greenlet once it has begun, the call in which it is parked."""
 
     program: Program[Any]
-    order: Order
+    demand: Demand
     done: Callable[[Any, BaseException | None], None]
     thread: greenlet | None = None
     call: Call | None = None
@@ -69,8 +72,8 @@ class _Request:
     def resume(self, switch: Callable[..., Any], *values: Any) -> Any:
         """Lets the program go on until it asks for a call or ends.
 
-        Programs are parked within blocks such as `no_grad` and leave them in any order; the mode
-        belongs to the thread, so each is given its own back, and the loop keeps it off.
+        Programs are parked within blocks such as `no_grad` and leave them in any order. The mode
+        belongs to the thread: so each program gets its own mode back, and the loop has it off.
         """
         torch.set_grad_enabled(self.grad)
         try:
@@ -81,8 +84,8 @@ class _Request:
 
     @property
     def row_steps_left(self) -> int:
-        """Rows times calls that it still means to make."""
-        return max(self.order.row_steps - self.rows, 0)
+        """Rows times calls that the program still means to make."""
+        return max(self.demand.row_steps - self.rows, 0)
 
 
 class Engine:
@@ -90,53 +93,61 @@ class Engine:
 
     Args:
         stage: the service's name, for errors.
-        admission: which requests begin; see schedule.py.
+        discipline: which requests begin; see schedule.py.
         cap: lane -> rows that one call may have.
         clock: told how long calls take.
         door: says which requests may come in.
         stall_seconds: longest time between two calls while there is work.
+        expected_seconds: how long work that `check` has let in counts as work at hand.
+        now: seconds.
     """
 
     def __init__(
         self,
         stage: str,
-        admission: Admission,
+        discipline: QueueDiscipline,
         cap: Callable[[Any], int],
         clock: Clock,
         door: Door,
+        *,
         stall_seconds: float = 120.0,
+        expected_seconds: float = 3.0,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counters = Counters()
-        self._stage, self._cap, self._clock = stage, cap, clock
-        self._door, self._stall_seconds = door, stall_seconds
-        self._schedule = Schedule(admission)
+        self._stage, self._cap, self._clock, self._now = stage, cap, clock, now
+        self._door = door
+        self._stall_seconds, self._expected_seconds = stall_seconds, expected_seconds
+        self._schedule = Schedule(discipline)
         self._requests: dict[int, _Request] = {}  # the thread's own
         self._at_hand: dict[int, _Request] = {}  # the event loop's, from asking to answer
         self._ids = itertools.count()
         self._messages: deque[Callable[[], None]] = deque()
         self._news = threading.Condition()
         self._closing = False
-        self._progress = self._noted = time.monotonic()
-        self._expected: deque[tuple[float, int]] = deque()  # when row-steps were let in by `check`
+        self._progress = self._noted = now()
+        self._expected: deque[tuple[float, int]] = deque()  # when `check` let in row-steps
         self._thread = threading.Thread(target=self._loop, name=f"{stage}-engine", daemon=True)
         self._thread.start()
 
     def check(self, row_steps: int) -> None:
-        """Lets so much work in, which is then expected and need not ask again.
+        """Lets work of `row_steps` row-steps in. It is expected then, and need not ask again.
 
         Raises:
-            Overloaded: the door is shut; `retry_after` says when to come back.
+            Overloaded: there is no room; `retry_after` says when to come back.
         """
         self._enter(row_steps)
-        self._expected.append((time.monotonic(), row_steps))
+        self._expected.append((self._now(), row_steps))
 
-    async def run(self, program: Program[Result], order: Order, *, let_in: bool = False) -> Result:
+    async def run(
+        self, program: Program[Result], demand: Demand, *, let_in: bool = False
+    ) -> Result:
         """Runs a program, and calls it off when the caller is cancelled.
 
         When this returns or raises, the engine no longer works for the program.
 
         Args:
-            let_in: `check` has let it in.
+            let_in: whether `check` has let it in already.
 
         Raises:
             Overloaded: as `check`.
@@ -144,16 +155,16 @@ class Engine:
             StageFailed: the program raised something outside our own errors.
         """
         if not let_in:
-            self._enter(order.row_steps)
+            self._enter(demand.row_steps)
         if not self._at_hand:
-            self._progress = time.monotonic()
+            self._progress = self._now()
         loop, number = asyncio.get_running_loop(), next(self._ids)
         finished: asyncio.Future[Result] = loop.create_future()
 
         def done(result: Any, error: BaseException | None) -> None:
-            loop.call_soon_threadsafe(_settle, finished, result, error)
+            loop.call_soon_threadsafe(_finish, finished, result, error)
 
-        request = self._at_hand[number] = _Request(program, order, done)
+        request = self._at_hand[number] = _Request(program, demand, done)
         try:
             self._tell(lambda: self._add(number, request))
             # Waiting, unlike awaiting, leaves the future alone when we are cancelled.
@@ -169,7 +180,7 @@ class Engine:
         return finished.result()
 
     def stats(self) -> dict[str, float]:
-        """The counters, and what is at hand."""
+        """The counters, and how much work is at hand."""
         return asdict(self.counters) | {
             "jobs": len(self._at_hand),
             "waiting": self._waiting(),
@@ -181,7 +192,7 @@ class Engine:
         """Raises StageFailed when the thread is dead, or there is work but no progress."""
         if self._closing or not self._thread.is_alive():
             raise StageFailed(self._stage, "its thread has ended")
-        idle = time.monotonic() - self._progress
+        idle = self._now() - self._progress
         if self._at_hand and idle > self._stall_seconds:
             raise StageFailed(self._stage, f"no progress for {idle:.0f} s")
 
@@ -196,8 +207,9 @@ class Engine:
         return sum(request.thread is None for request in self._at_hand.values())
 
     def _backlog(self) -> int:
-        """Row-steps at hand, and those that were just let in and may not have come yet."""
-        while self._expected and self._expected[0][0] < time.monotonic() - EXPECTED_SECONDS:
+        """Row-steps at hand, and those that were let in lately and may not have come yet."""
+        latest = self._now() - self._expected_seconds
+        while self._expected and self._expected[0][0] < latest:
             self._expected.popleft()
         expected = sum(row_steps for _, row_steps in self._expected)
         return expected + sum(request.row_steps_left for request in self._at_hand.values())
@@ -223,12 +235,14 @@ class Engine:
         try:
             while not self._closing:
                 self._listen(wait=not len(self._schedule))
-                for number in self._schedule.admit():
+                for number in self._schedule.begin():
                     self._begin(number)
-                if planned := self._schedule.plan():
+                with record_function("plan"):
+                    planned = self._schedule.plan()
+                if planned:
                     self._run([self._requests[number] for number in planned], planned)
         except Exception:
-            # What no request is to blame for ends the thread; the replica is unhealthy then.
+            # An error that no request caused ends the thread; the replica is unhealthy then.
             logger.exception("%s: the engine's loop failed", self._stage)
         finally:
             with self._news:
@@ -238,11 +252,11 @@ class Engine:
                 self._cancel(number, request.calls)
 
     def _listen(self, *, wait: bool) -> None:
-        """Does what it was told; a frame of its own, so that an idle loop holds no request."""
+        """Runs the messages; in a frame of its own, so that an idle loop holds no request."""
         with self._news:
             while wait and not self._messages and not self._closing:
                 self._news.wait()
-                self._noted = time.monotonic()
+                self._noted = self._now()
             messages = list(self._messages)
             self._messages.clear()
         for message in messages:
@@ -250,7 +264,7 @@ class Engine:
 
     def _add(self, number: int, request: _Request) -> None:
         self._requests[number] = request
-        self._schedule.add(number, request.order)
+        self._schedule.add(number, request.demand)
 
     def _begin(self, number: int) -> None:
         request, loop = self._requests[number], getcurrent()
@@ -260,30 +274,35 @@ class Engine:
     def _run(self, requests: list[_Request], planned: list[int]) -> None:
         calls = [request.call for request in requests if request.call]
         answers = self._answers(calls)
-        self._progress = time.monotonic()
+        self._progress = self._now()
         step, rows = calls[0].step, sum(call.rows for call in calls)
         if step:
             self.counters.calls += 1
             self.counters.rows += rows
-        for number, request, answer in zip(planned, requests, answers, strict=True):
-            assert request.thread is not None
-            if step:
-                request.calls += 1
-                request.rows += request.call.rows if request.call else 0
-            if isinstance(answer, Exception):
-                self._resume(number, request.thread.throw, answer)
-            else:
-                self._resume(number, request.thread.switch, answer)
+        with record_function("settle"):
+            for number, request, answer in zip(planned, requests, answers, strict=True):
+                self._settle(number, request, answer, step=step)
         if step:
             # All that the thread did since the last step: decoding and beginning too.
-            now = time.monotonic()
+            now = self._now()
             self._clock.note(rows, now - self._noted)
             self._noted = now
+
+    def _settle(self, number: int, request: _Request, answer: Any, *, step: bool) -> None:
+        """Gives a program the answer to its call, or raises in it the error that stands for one."""
+        assert request.thread is not None
+        if step:
+            request.calls += 1
+            request.rows += request.call.rows if request.call else 0
+        if isinstance(answer, Exception):
+            self._resume(number, request.thread.throw, answer)
+        else:
+            self._resume(number, request.thread.switch, answer)
 
     def _answers(self, calls: list[Call]) -> list[Any]:
         """What the model answers to each, or the error that it raised."""
         try:
-            return apart(joined(calls).run(), [call.rows for call in calls])
+            return apart(_together(calls), [call.rows for call in calls])
         except Exception:
             logger.exception("%s: a model call of %d requests failed", self._stage, len(calls))
         # Not within the handler, where the traceback still holds the failed call's memory.
@@ -297,7 +316,7 @@ class Engine:
             assert request.thread is not None
             if not request.thread.dead:
                 request.call = asked
-                cap = self._cap(request.order.lane)
+                cap = self._cap(request.demand.lane)
                 self._schedule.park(number, Parked(asked.bucket, asked.rows, cap))
                 return
         except SafelightError as error:
@@ -312,7 +331,7 @@ class Engine:
             self._end(number, asked, None)
 
     def _cancel(self, number: int, calls: int) -> None:
-        """Calls a request off; it had so many calls when it was told to."""
+        """Calls a request off; `calls` is how many it had when its caller said so."""
         if (request := self._requests.get(number)) is None:
             return  # it ended meanwhile
         late = request.calls - calls
@@ -321,7 +340,7 @@ class Engine:
         if request.thread is None:
             self._end(number, None, cancelled)
             return
-        # It ends where it is parked; a program that goes on all the same is not waited for.
+        # It ends where it is parked. A program that goes on all the same is not waited for.
         with suppress(BaseException):
             request.resume(request.thread.throw, cancelled)
         self._end(number, None, cancelled)
@@ -340,14 +359,22 @@ class Engine:
         request.done(result, error)
 
 
+def _together(calls: list[Call]) -> Any:
+    """The model's answer to the calls as one."""
+    with record_function("gather"):
+        call = joined(calls)
+    with record_function("denoise" if call.step else "decode"):
+        return call.run()
+
+
 def _answer(call: Call) -> Any:
-    """The call's own answer, or why there is none: a broken call must not take others with it."""
+    """The call's own answer, or its error: a broken call must not take others with it."""
     try:
         return call.run()
     except Exception as error:
         return error
 
 
-def _settle(future: asyncio.Future, result: Any, error: BaseException | None) -> None:
+def _finish(future: asyncio.Future, result: Any, error: BaseException | None) -> None:
     if not future.done():
         future.set_result(result) if error is None else future.set_exception(error)

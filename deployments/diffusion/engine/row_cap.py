@@ -1,4 +1,4 @@
-"""How many rows pay, and how long they take: the denoiser timed at rising sizes.
+"""How many rows pay, and how long they take: the denoiser is timed at rising sizes.
 
 Rows share the cost of reading the weights and of starting kernels. Once the device is full, more
 rows only make everybody's step longer.
@@ -35,11 +35,11 @@ class RowCosts:
 
     @property
     def seconds_per_row(self) -> float:
-        """Of a full call."""
+        """Seconds of one row in a call of `cap` rows."""
         return self.seconds[self.cap] / self.cap
 
     def of(self, rows: int) -> float:
-        """Seconds of one call, between and beyond the tried sizes in proportion."""
+        """Seconds of one call of `rows` rows; sizes that were not tried are in proportion."""
         sizes = list(self.seconds)
         for smaller, larger in itertools.pairwise(sizes):
             if smaller <= rows <= larger:
@@ -53,12 +53,13 @@ def row_costs(
 ) -> RowCosts:
     """Doubles the rows until that no longer pays; the cap is the smallest size near the best.
 
-    One doubling that does not pay may be a disturbance, two in a row are the device's limit.
+    One doubling that does not pay may be a disturbance of the measurement; two in a row are the
+    device's limit.
 
     Args:
         measure: rows -> seconds of one call; raises torch.OutOfMemoryError beyond the device's.
-        largest: where to stop at the latest.
-        gain: a size whose rows are dearer than the cheapest by less than this share is near it.
+        largest: the most rows that are tried.
+        gain: a size is near the best if its rows cost at most this share more than the cheapest.
     """
     seconds, rows, in_vain = dict[int, float](), 1, 0
     while rows <= largest and in_vain < 2:
@@ -77,7 +78,10 @@ def row_costs(
 
 
 def timed(call: Call) -> Callable[[int], float]:
-    """Measures a call's last row, so many times in one; the shortest of a few, after a warm-up."""
+    """A measure for `row_costs`: seconds of a call that has n times the last row of this one.
+
+    The shortest of a few runs counts; the first one warms up.
+    """
     row = one_row(call, call.rows - 1)
 
     def measure(rows: int) -> float:
@@ -88,18 +92,21 @@ def timed(call: Call) -> Callable[[int], float]:
 
 
 class Clock:
-    """Tells how long a backlog takes: row-steps have a constant cost, times the present pace."""
+    """Tells how long a backlog takes: each row-step costs a row of a full call, times `pace`.
+
+    `pace` is the running mean of a call's time over its time when the denoiser was measured.
+    """
 
     def __init__(self, costs: RowCosts) -> None:
         self._costs = costs
         self.pace = 1.0
 
     def note(self, rows: int, seconds: float) -> None:
-        """A call of so many rows took so long, all that went with it included."""
+        """Updates the pace: a call of `rows` rows, with all work around it, took `seconds`."""
         self.pace += SMOOTHING * (seconds / self._costs.of(rows) - self.pace)
 
     def seconds(self, row_steps: int) -> float:
-        """Of so many row-steps in full calls."""
+        """How long `row_steps` row-steps take in full calls."""
         return row_steps * self._costs.seconds_per_row * self.pace
 
 

@@ -1,11 +1,11 @@
-"""Who begins, and whose calls run next. It knows ids, counts and buckets, and no torch.
+"""Which requests begin, and whose calls run next. It knows ids, counts, buckets, and no torch.
 
-    waiting ──admit──▶ working ──park──▶ parked ──plan──▶ running ──▶ working ... ──remove──▶ gone
+    waiting ──begin──▶ working ──park──▶ parked ──plan──▶ running ──▶ working ... ──remove──▶ gone
 
-Requests begin in the order in which they came, as far as the row cap of their lane allows; one
-whose lane is full holds up nobody else's. Of the parked calls the oldest runs next, together with
-those of its bucket, oldest first, up to the row cap: so buckets take turns, and no call waits
-longer than all calls before it take.
+Requests begin in the order in which they came, as far as the row cap of their lane allows. A full
+lane does not hold up the others. Of the parked calls the oldest runs next, together with the calls
+of its bucket, oldest first, up to the row cap. So buckets take turns, and a call waits no longer
+than all calls before it take.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -16,14 +16,14 @@ Id: TypeAlias = int
 
 
 @dataclass(frozen=True)
-class Order:
-    """What the schedule needs to know of a request.
+class Demand:
+    """What a request demands of the model: which calls, and how many.
 
     Attributes:
-        lane: requests of one lane may share calls; the row cap holds for each.
-        rows: of each of its calls.
-        steps: calls that it means to make.
-        settings: what a batch must have in common where an admission wants that.
+        lane: requests of one lane may share calls; the row cap holds for each lane.
+        rows: rows of each of its calls.
+        steps: number of calls that it means to make.
+        settings: equal for requests that a discipline may run together, if it asks for that.
     """
 
     lane: Hashable = None
@@ -33,51 +33,52 @@ class Order:
 
     @property
     def row_steps(self) -> int:
-        """What it costs: each row of each call takes the same time."""
+        """The cost: each row of each call takes the same time."""
         return self.rows * self.steps
 
 
 @dataclass(frozen=True)
 class Parked:
-    """A call that is to run; `cap` bounds the rows that run with it."""
+    """A call that is to run; `cap` bounds the rows of the joined call that it runs in."""
 
     bucket: Hashable
     rows: int
     cap: int
 
 
-Admission: TypeAlias = Callable[[Sequence[Order], Sequence[Order]], list[int]]
-"""From waiting and begun orders, oldest first, the places of the waiting ones that begin now."""
+QueueDiscipline: TypeAlias = Callable[[Sequence[Demand], Sequence[Demand]], list[int]]
+"""Says which requests begin now: from the demands of the waiting and of the begun requests, both
+oldest first, to places among the waiting."""
 
 
-def by_rows(cap: Callable[[Hashable], int]) -> Admission:
-    """Begins what fits under its lane's row cap; a lane's own order is kept."""
+def by_rows(cap: Callable[[Hashable], int]) -> QueueDiscipline:
+    """First come, first served within each lane, as far as the rows fit under the lane's cap."""
 
-    def admit(waiting: Sequence[Order], begun: Sequence[Order]) -> list[int]:
+    def begin(waiting: Sequence[Demand], begun: Sequence[Demand]) -> list[int]:
         rows: dict[Hashable, int] = {}
-        for order in begun:
-            rows[order.lane] = rows.get(order.lane, 0) + order.rows
-        admitted, full = [], set()
-        for place, order in enumerate(waiting):
-            taken = rows.get(order.lane, 0)
-            if order.lane in full or (taken and taken + order.rows > cap(order.lane)):
-                full.add(order.lane)
+        for demand in begun:
+            rows[demand.lane] = rows.get(demand.lane, 0) + demand.rows
+        beginning, full = [], set()
+        for place, demand in enumerate(waiting):
+            taken = rows.get(demand.lane, 0)
+            if demand.lane in full or (taken and taken + demand.rows > cap(demand.lane)):
+                full.add(demand.lane)
                 continue
-            rows[order.lane] = taken + order.rows
-            admitted.append(place)
-        return admitted
+            rows[demand.lane] = taken + demand.rows
+            beginning.append(place)
+        return beginning
 
-    return admit
+    return begin
 
 
 class Schedule:
     """The requests at hand. Every method is O(requests); none blocks."""
 
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
+    def __init__(self, discipline: QueueDiscipline) -> None:
+        self._discipline = discipline
         # Dicts keep their order: of arrival, of beginning, and of parking.
-        self._waiting: dict[Id, Order] = {}
-        self._begun: dict[Id, Order] = {}
+        self._waiting: dict[Id, Demand] = {}
+        self._begun: dict[Id, Demand] = {}
         self._parked: dict[Id, Parked] = {}
 
     def __len__(self) -> int:
@@ -86,20 +87,20 @@ class Schedule:
     def __contains__(self, request: Id) -> bool:
         return request in self._waiting or request in self._begun
 
-    def add(self, request: Id, order: Order) -> None:
+    def add(self, request: Id, demand: Demand) -> None:
         """A new request. Raises ValueError for one that is at hand already."""
         if request in self:
             raise ValueError(f"the request {request!r} is at hand already")
-        self._waiting[request] = order
+        self._waiting[request] = demand
 
-    def admit(self) -> list[Id]:
+    def begin(self) -> list[Id]:
         """The requests that begin now, oldest first."""
         waiting = list(self._waiting)
-        places = self._admission(list(self._waiting.values()), list(self._begun.values()))
-        admitted = [waiting[place] for place in places]
-        for request in admitted:
+        places = self._discipline(list(self._waiting.values()), list(self._begun.values()))
+        beginning = [waiting[place] for place in places]
+        for request in beginning:
             self._begun[request] = self._waiting.pop(request)
-        return admitted
+        return beginning
 
     def park(self, request: Id, call: Parked) -> None:
         """A begun request waits for a call. Raises ValueError if it has not begun, or waits."""

@@ -1,8 +1,8 @@
 """The samplers of a replica: one for each way to a picture, on shared models.
 
 Text alone, a picture and an instruction, or a picture, a mask and a text: each is a pipeline of its
-own. All run in one engine; what lies in the same model, such as painting within a mask, shares
-denoiser calls with text to image.
+own. All run in one engine. Pipelines with the same model, such as text to image and painting within
+a mask, share denoiser calls.
 """
 
 import logging
@@ -12,20 +12,20 @@ from diffusers import AutoPipelineForInpainting, StableDiffusionPipeline
 from deployments.contracts import GenerationRequest, Watch
 from deployments.diffusion.config import Steering
 from deployments.diffusion.sampling.sampler import Sampler
-from deployments.diffusion.sampling.text import Pipeline, TextReader
 from deployments.diffusion.steering.steerers import Head
+from deployments.diffusion.text import Pipeline, WindowedEncoder
 from deployments.errors import RequestError
 
 logger = logging.getLogger(__name__)
 
 
 class Samplers:
-    """Which sampler draws a request.
+    """Finds the sampler that draws a request.
 
     Args:
-        text_to_image: the pipeline that draws from text alone; inpainting is made of it.
+        text_to_image: the pipeline that draws from text alone; inpainting has the same models.
         edit: the pipeline that edits by instruction, or None.
-        steering, head, true_cfg_scale: as for `Sampler`, of all of them.
+        steering, head, true_cfg_scale: as for `Sampler`; the same for all samplers.
 
     Raises:
         ConfigurationError: steering is configured and a pipeline or its scheduler cannot have it.
@@ -41,7 +41,7 @@ class Samplers:
     ) -> None:
         own = (steering, head, true_cfg_scale)
         self.text_to_image = Sampler(text_to_image, *own)
-        self._edit = Sampler(edit, *own, text=_reader(edit)) if edit is not None else None
+        self._edit = Sampler(edit, *own, text=_encoder(edit)) if edit is not None else None
         inpaint = _inpainting(text_to_image)
         self._inpaint = Sampler(inpaint, *own, text=self.text_to_image.text) if inpaint else None
 
@@ -64,15 +64,17 @@ class Samplers:
         self.text_to_image.check_watch(watch)
 
 
-def _reader(pipeline: Pipeline) -> TextReader:
-    """Reads prompts as the pipeline does; InstructPix2Pix encodes as Stable Diffusion does, but has
-    no method of its own for it."""
+def _encoder(pipeline: Pipeline) -> WindowedEncoder:
+    """Encodes as the pipeline does. InstructPix2Pix encodes as Stable Diffusion does, and has no
+    method for it."""
     if hasattr(pipeline, "encode_prompt"):
-        return TextReader(pipeline)
+        return WindowedEncoder(pipeline)
     shared = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
     parts = {name: pipeline.components[name] for name in shared}
     left_out = {"safety_checker": None, "feature_extractor": None}
-    return TextReader(StableDiffusionPipeline(**parts, **left_out, requires_safety_checker=False))
+    return WindowedEncoder(
+        StableDiffusionPipeline(**parts, **left_out, requires_safety_checker=False)
+    )
 
 
 def _inpainting(pipeline: Pipeline) -> Pipeline | None:

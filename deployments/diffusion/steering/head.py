@@ -1,8 +1,8 @@
 """The noise-aware head: how harmful is the clean latent that the denoiser predicts right now?
 
 A small convolutional network of the predicted clean latent and the timestep. Violence, nudity and
-emblems are read from the latent alone, so that no wording talks them away; only demeaning
-association, which two pictures alike may or may not be, reads the prompt too. All activations are
+emblems are read from the latent alone, so that no wording of a prompt hides them. Only demeaning
+association reads the prompt too: the same picture may or may not be demeaning. All activations are
 smooth (SiLU), because steering follows the gradient.
 """
 
@@ -87,7 +87,7 @@ class HarmHead(nn.Module):
         for part in self.body:
             x = part(x, when) if isinstance(part, _Block) else part(x)
         x = functional.silu(self.norm(x)).flatten(2)
-        # What is spread over the picture and what stands out in one place of it.
+        # The mean sees what is spread over the picture, the maximum what stands out in one place.
         pooled = torch.cat([x.mean(dim=2), _soft_maximum(x)], dim=1)
         logits = self.seen(pooled)
         if self._prompted is None:
@@ -96,7 +96,7 @@ class HarmHead(nn.Module):
         shown = self.shown(pooled)
         relation = self.relation(torch.cat([asked, shown, asked * shown], dim=1)).squeeze(1)
         columns = list(logits.unbind(dim=1))
-        # Demeaning by itself (a merged figure), or in the company of the prompt's words.
+        # Demeaning by itself (a merged figure), or together with the prompt's words.
         columns[self._prompted] = torch.logaddexp(columns[self._prompted], relation)
         return torch.stack(columns, dim=1)
 

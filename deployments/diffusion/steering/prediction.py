@@ -1,8 +1,8 @@
-"""What a denoiser's output says about the clean latent, for every scheduler family that we steer.
+"""From a denoiser's output to the predicted clean latent, for every scheduler that we can steer.
 
-The predicted clean latent is affine in noisy latent and model output, x0 = a * x + b * m, with
-coefficients that depend on scheduler, prediction type and step only. So "move x0 by d" is "give the
-scheduler m + d / b", and no scheduler has to know that it is steered (Universal Guidance, eq. 9,
+The predicted clean latent is affine in noisy latent and model output, x0 = a * x + b * m. The
+coefficients depend on scheduler, prediction type and step only. So to move x0 by d, give the
+scheduler m + d / b: the scheduler itself stays as it is (Universal Guidance, eq. 9,
 arXiv:2302.07121, generalised).
 """
 

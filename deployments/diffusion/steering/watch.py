@@ -1,8 +1,8 @@
-"""The check in mid-flight: is the picture that the denoiser heads for harmful?
+"""The check in mid-flight: is the picture harmful that the denoiser predicts at this step?
 
-At the policy's check points the noise-aware head scores the predicted clean latent. What it flags
-is turned from that step on, instead of being finished, flagged and started again. The finished
-picture goes through the output classifier all the same.
+At the policy's check points the noise-aware head scores the predicted clean latent. A flagged
+trajectory is steered from that step on, instead of being finished, flagged and started again. The
+finished picture goes through the output classifier all the same.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 
 from deployments.contracts import Watch
-from deployments.diffusion.steering.steerers import Head, Moment
+from deployments.diffusion.steering.moment import Moment
+from deployments.diffusion.steering.steerers import Head
 
 
 class Flag(NamedTuple):
@@ -26,16 +27,19 @@ class Watcher:
     Args:
         head: the noise-aware head.
         embedding: (1, width) float32, of the prompt.
-        orders: check points and thresholds, of categories that the head knows.
+        watch: check points and thresholds, of categories that the head knows.
     """
 
-    def __init__(self, head: Head, embedding: torch.Tensor, orders: Watch) -> None:
+    def __init__(self, head: Head, embedding: torch.Tensor, watch: Watch) -> None:
         self._head, self._embedding = head, embedding
-        self._thresholds = orders.thresholds
-        self._points = list(orders.check_points)
+        self._thresholds = watch.thresholds
+        self._points = list(watch.check_points)  # those that lie ahead
 
     def check(self, moment: Moment) -> Flag | None:
-        """At the first call from a check point on: what is furthest above its threshold, if any."""
+        """The category furthest above its threshold, if any; None between check points too.
+
+        A check point holds for the first step at or after it.
+        """
         if not self._points or moment.progress < self._points[0]:
             return None
         self._points = [point for point in self._points if point > moment.progress]
@@ -51,7 +55,7 @@ class Watcher:
 
     @torch.no_grad()
     def scores(self, moment: Moment) -> dict[str, float]:
-        """The head's score of every category, of the clean latent as predicted now."""
+        """The head's score of each category for the clean latent as predicted now."""
         when = torch.tensor([moment.timestep], device=moment.sample.device)
         logits = self._head(moment.clean, when, self._embedding)
         return dict(zip(self._head.categories, logits[0].sigmoid().tolist(), strict=True))

@@ -1,6 +1,6 @@
 """The ways of sharing the denoiser: ours, and what one would use instead.
 
-A way is an admission of our own engine, and for request-level batching a handler before it.
+A way is a queue discipline of our engine, and for request-level batching a handler before it.
 Everything else is the same: pipeline, calls, decoder, row cap.
 """
 
@@ -16,42 +16,42 @@ from ray.serve._private.config import DeploymentConfig
 from ray.serve.schema import ReplicaRank
 
 from deployments.contracts import GenerationRequest
-from deployments.diffusion.engine.schedule import Admission, Order, by_rows
+from deployments.diffusion.engine.schedule import Demand, QueueDiscipline, by_rows
 
 Cap: TypeAlias = Callable[[Any], int]
 """Lane -> rows that one call may have."""
-Job: TypeAlias = tuple[GenerationRequest, Order]
+Job: TypeAlias = tuple[GenerationRequest, Demand]
 Run: TypeAlias = Callable[[Job], Awaitable[Any]]
 
 BATCH_WAIT_SECONDS = 0.1
 
 
-def one_at_a_time(cap: Cap) -> Admission:
+def one_at_a_time(cap: Cap) -> QueueDiscipline:
     """The oldest begins when nothing runs."""
     return lambda waiting, begun: [0] if waiting and not begun else []
 
 
-def all_at_once(cap: Cap) -> Admission:
+def all_at_once(cap: Cap) -> QueueDiscipline:
     """Whatever waits begins: the handler before the engine has chosen already."""
     return lambda waiting, begun: list(range(len(waiting)))
 
 
-def equal_first_in_first_out(cap: Cap) -> Admission:
+def equal_first_in_first_out(cap: Cap) -> QueueDiscipline:
     """Who is like those that run joins, at any step; who is not holds up all behind it.
 
-    So vLLM-Omni's step mode admits: it stops at the first request whose batch key differs.
+    vLLM-Omni's step mode does so: it stops at the first request whose batch key differs.
     """
 
-    def admit(waiting: Sequence[Order], begun: Sequence[Order]) -> list[int]:
+    def begin(waiting: Sequence[Demand], begun: Sequence[Demand]) -> list[int]:
         running = list(begun)
-        for order in waiting:
-            rows = sum(other.rows for other in running) + order.rows
-            if running and (not _alike(order, running[0]) or rows > cap(order.lane)):
+        for demand in waiting:
+            rows = sum(other.rows for other in running) + demand.rows
+            if running and (not _alike(demand, running[0]) or rows > cap(demand.lane)):
                 break
-            running.append(order)
+            running.append(demand)
         return list(range(len(running) - len(begun)))
 
-    return admit
+    return begin
 
 
 def alike_groups(jobs: Iterable[Job]) -> list[list[Job]]:
@@ -72,19 +72,19 @@ class Way:
     """How requests share the denoiser.
 
     Attributes:
-        admission: who begins, given the row cap.
+        discipline: who begins, given the row cap.
         groups: of the jobs of one `serve.batch`, those that run together, group after group;
             None: no such batches, each job goes to the engine when it comes.
         settings: what jobs that run together must have in common; None: nothing.
     """
 
-    admission: Callable[[Cap], Admission]
+    discipline: Callable[[Cap], QueueDiscipline]
     groups: Callable[[Iterable[Job]], list[list[Job]]] | None = None
     settings: Callable[[GenerationRequest], Hashable] | None = None
 
-    def order(self, request: GenerationRequest, order: Order) -> Order:
-        """The sampler's order with this way's settings."""
-        return replace(order, settings=self.settings(request)) if self.settings else order
+    def demand(self, request: GenerationRequest, demand: Demand) -> Demand:
+        """The sampler's demand with this way's settings."""
+        return replace(demand, settings=self.settings(request)) if self.settings else demand
 
 
 WAYS = {
@@ -120,7 +120,7 @@ def in_batches(run: Run, groups: Callable[[Iterable[Job]], list[list[Job]]], siz
     return batch
 
 
-def _alike(one: Order, other: Order) -> bool:
+def _alike(one: Demand, other: Demand) -> bool:
     return (one.lane, one.settings) == (other.lane, other.settings)
 
 

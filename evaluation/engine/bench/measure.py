@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from deployments.contracts import GenerationRequest
+from deployments.diffusion.config import RetrySlots
 from deployments.diffusion.engine.door import Door
 from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.engine.row_cap import Clock, RowCosts
@@ -121,8 +122,8 @@ class Bench:
             return self._costs.cap
 
         clock = Clock(self._costs)
-        door = Door(STAGE, clock, max_waiting=1_000_000, max_backlog_seconds=float("inf"))
-        engine = Engine(STAGE, way.admission(cap), cap, clock, door)
+        door = Door(STAGE, clock, 1_000_000, float("inf"), RetrySlots())
+        engine = Engine(STAGE, way.discipline(cap), cap, clock, door)
 
         async def draw(job: Job) -> Any:
             drawing = await engine.run(partial(self._sampler.draw, job[0]), job[1])
@@ -132,7 +133,7 @@ class Bench:
         self._shares.append(share)
 
         async def run(request: GenerationRequest) -> Any:
-            return await share((request, way.order(request, self._sampler.order(request))))
+            return await share((request, way.demand(request, self._sampler.demand(request))))
 
         try:
             yield run, engine

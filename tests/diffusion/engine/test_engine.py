@@ -4,6 +4,7 @@ import asyncio
 import gc
 import random
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -11,26 +12,52 @@ from functools import partial
 import pytest
 import pytest_asyncio
 import torch
+from torch._C._profiler import _ExperimentalConfig
+from torch.profiler import profile
 
+from deployments.diffusion.config import RetrySlots
 from deployments.diffusion.engine.calls import Ask, Call
 from deployments.diffusion.engine.door import Door
 from deployments.diffusion.engine.engine import Engine, Program, logger
 from deployments.diffusion.engine.row_cap import Clock, RowCosts
-from deployments.diffusion.engine.schedule import Admission, Order, by_rows
+from deployments.diffusion.engine.schedule import Demand, QueueDiscipline, by_rows
 from deployments.errors import Cancelled, Overloaded, RequestError, StageFailed
 
 CAP = 4
 PATIENCE = 30.0
 """Seconds after which a test that waits for the thread has failed."""
+STALL_SECONDS, EXPECTED_SECONDS = 60.0, 3.0
+
+
+class Hands:
+    """A clock that only the test moves; in seconds."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
 
 
 def started(
-    *, max_waiting: int = 1000, stall_seconds: float = 60.0, admission: Admission | None = None
+    *,
+    max_waiting: int = 1000,
+    discipline: QueueDiscipline | None = None,
+    now: Callable[[], float] = time.monotonic,
 ) -> Engine:
     clock = Clock(RowCosts(CAP, {1: 1.0, CAP: 1.0}))
-    door = Door("diffusion", clock, max_waiting, max_backlog_seconds=1e6)
-    admission = admission or by_rows(lambda lane: CAP)
-    return Engine("diffusion", admission, lambda lane: CAP, clock, door, stall_seconds)
+    door = Door("diffusion", clock, max_waiting, 1e6, RetrySlots())
+    discipline = discipline or by_rows(lambda lane: CAP)
+    return Engine(
+        "diffusion",
+        discipline,
+        lambda lane: CAP,
+        clock,
+        door,
+        stall_seconds=STALL_SECONDS,
+        expected_seconds=EXPECTED_SECONDS,
+        now=now,
+    )
 
 
 @pytest_asyncio.fixture
@@ -41,7 +68,7 @@ async def engine():
 
 
 class Model:
-    """Its rows are told apart by their values; `sizes` are the rows of each call that it had."""
+    """A model of one line; `sizes` are the rows of each of its calls. Values below 0 are errors."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -77,7 +104,7 @@ def asked(ask: Ask, model: Callable, x: torch.Tensor, lane=None) -> torch.Tensor
 
 
 def steps(model: Callable, start: float, count: int, ask: Ask, *, rows: int = 1) -> float:
-    """A program of so many calls, each on what the last one gave."""
+    """A program of `count` calls, each on the answer of the one before."""
     x = torch.full((rows, 2), start)
     for _ in range(count):
         x = asked(ask, model, x)
@@ -85,15 +112,15 @@ def steps(model: Callable, start: float, count: int, ask: Ask, *, rows: int = 1)
 
 
 def alone(start: float, count: int, *, rows: int = 1) -> float:
-    """What `steps` gives by itself."""
+    """The result of `steps` run alone."""
     return steps(Model(), start, count, Call.run, rows=rows)
 
 
 async def begun(
-    engine: Engine, *programs: Program, order: Order | None = None
+    engine: Engine, *programs: Program, demand: Demand | None = None
 ) -> list[asyncio.Task]:
-    """Programs that were asked for together; the engine has heard of them."""
-    tasks = [asyncio.create_task(engine.run(program, order or Order())) for program in programs]
+    """Programs that were asked for together; the engine has been told of them."""
+    tasks = [asyncio.create_task(engine.run(program, demand or Demand())) for program in programs]
     await turns()
     return tasks
 
@@ -103,17 +130,33 @@ async def turns(n: int = 5) -> None:
         await asyncio.sleep(0)
 
 
+def wait_until(true: Callable[[], bool]) -> None:
+    """Blocks until the condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def healthy(engine: Engine) -> bool:
+    try:
+        engine.check_health()
+    except StageFailed:
+        return False
+    return True
+
+
 async def held(engine: Engine) -> tuple[Gate, asyncio.Task]:
-    """A gate in whose call the engine's thread is, on a lane of its own."""
+    """A gate on a lane of its own; the engine's thread is in its call."""
     gate = Gate()
-    (task,) = await begun(engine, partial(steps, gate, 0.0, 1), order=Order(lane="gate"))
+    (task,) = await begun(engine, partial(steps, gate, 0.0, 1), demand=Demand(lane="gate"))
     await gate.under_way()
     return gate, task
 
 
 async def unharmed(engine: Engine) -> None:
-    """Later programs are served as ever, and nothing is left behind."""
-    assert await engine.run(partial(steps, Model(), 3.0, 4), Order()) == alone(3.0, 4)
+    """Later programs are served as before, and nothing is left behind."""
+    assert await engine.run(partial(steps, Model(), 3.0, 4), Demand()) == alone(3.0, 4)
     assert (engine.stats()["jobs"], engine.stats()["waiting"]) == (0, 0)
     engine.check_health()
 
@@ -122,13 +165,13 @@ async def unharmed(engine: Engine) -> None:
 
 
 async def test_a_program_has_its_result(engine):
-    assert await engine.run(partial(steps, Model(), 3.0, 4), Order(steps=4)) == alone(3.0, 4)
+    assert await engine.run(partial(steps, Model(), 3.0, 4), Demand(steps=4)) == alone(3.0, 4)
     assert engine.stats()["completed"] == 1
     assert (engine.stats()["calls"], engine.stats()["rows"]) == (4, 4)
 
 
 async def test_a_program_without_calls_is_served_too(engine):
-    assert await engine.run(lambda ask: "done", Order()) == "done"
+    assert await engine.run(lambda ask: "done", Demand()) == "done"
     assert engine.stats()["calls"] == 0
 
 
@@ -137,7 +180,7 @@ async def test_many_programs_of_all_kinds_have_their_own_results(engine):
     kinds = [(float(i), rng.randint(1, 9), rng.choice([1, 2, 3, 6])) for i in range(60)]
     results = await asyncio.gather(
         *(
-            engine.run(partial(steps, model, start, count, rows=rows), Order(rows=rows))
+            engine.run(partial(steps, model, start, count, rows=rows), Demand(rows=rows))
             for start, count, rows in kinds
         )
     )
@@ -200,7 +243,7 @@ async def test_our_own_errors_come_as_they_are(engine):
         raise error
 
     with pytest.raises(RequestError) as refusal:
-        await engine.run(refusing, Order())
+        await engine.run(refusing, Demand())
     assert refusal.value is error
     await unharmed(engine)
 
@@ -212,7 +255,7 @@ async def test_even_a_panic_fails_alone(engine):
     def panicking(ask: Ask) -> None:
         raise Panic
 
-    task = asyncio.create_task(engine.run(panicking, Order()))
+    task = asyncio.create_task(engine.run(panicking, Demand()))
     with pytest.raises(StageFailed, match="Panic"):
         await asyncio.wait_for(task, PATIENCE)
     await unharmed(engine)
@@ -236,14 +279,14 @@ async def test_a_program_may_go_on_after_a_model_call_that_failed(engine):
             steps(Model(), -1.0, 1, ask)
         return steps(Model(), 3.0, 1, ask)
 
-    assert await engine.run(patient, Order()) == alone(3.0, 1)
+    assert await engine.run(patient, Demand()) == alone(3.0, 1)
 
 
 # Called off
 
 
 class Endless:
-    """A program that ends only where it is stopped, and tells that it was."""
+    """A program that ends only where it is stopped; `ended` says that it was."""
 
     def __init__(self, model: Callable) -> None:
         self.model, self.ended = model, False
@@ -274,7 +317,7 @@ async def test_a_cancelled_callers_program_ends_within_one_call_and_run_returns_
     await unharmed(engine)
 
 
-async def test_the_others_of_its_calls_go_on(engine):
+async def test_programs_that_share_calls_with_a_cancelled_one_go_on(engine):
     gate = Gate()
     tasks = await begun(engine, Endless(gate), partial(steps, gate, 2.0, 3))
     await gate.under_way()
@@ -287,11 +330,11 @@ async def test_the_others_of_its_calls_go_on(engine):
 
 async def test_a_program_called_off_while_it_waits_never_begins(engine):
     gate = Gate()
-    full = Order(rows=CAP)
-    (first,) = await begun(engine, partial(steps, gate, 1.0, 3, rows=CAP), order=full)
+    full = Demand(rows=CAP)
+    (first,) = await begun(engine, partial(steps, gate, 1.0, 3, rows=CAP), demand=full)
     await gate.under_way()
     waiting = Endless(Model())
-    (second,) = await begun(engine, waiting, order=full)
+    (second,) = await begun(engine, waiting, demand=full)
     assert engine.stats()["waiting"] == 1
     second.cancel()
     await turns()
@@ -328,7 +371,7 @@ async def test_closing_calls_everything_off():
     engine = started()
     gate = Gate()
     running, waiting = Endless(gate), Endless(gate)
-    tasks = await begun(engine, running, waiting, order=Order(rows=CAP))
+    tasks = await begun(engine, running, waiting, demand=Demand(rows=CAP))
     await gate.under_way()
     closing = asyncio.create_task(asyncio.to_thread(engine.close))
     gate.open.set()
@@ -344,7 +387,7 @@ async def test_a_closed_engine_takes_nothing_and_may_be_closed_again():
     engine.close()
     engine.close()
     with pytest.raises(Cancelled):
-        await asyncio.wait_for(engine.run(partial(steps, Model(), 1.0, 1), Order()), PATIENCE)
+        await asyncio.wait_for(engine.run(partial(steps, Model(), 1.0, 1), Demand()), PATIENCE)
     assert engine.stats()["jobs"] == 0
 
 
@@ -352,7 +395,7 @@ async def test_what_comes_while_the_engine_closes_is_called_off_too():
     engine = started()
     gate, first = await held(engine)
     closing = asyncio.create_task(asyncio.to_thread(engine.close))
-    await asyncio.sleep(0.05)
+    await asyncio.to_thread(wait_until, lambda: not healthy(engine))
     (late,) = await begun(engine, partial(steps, Model(), 1.0, 1))
     gate.open.set()
     results = await asyncio.wait_for(asyncio.gather(first, late, return_exceptions=True), PATIENCE)
@@ -361,7 +404,7 @@ async def test_what_comes_while_the_engine_closes_is_called_off_too():
 
 
 @pytest.mark.parametrize("end", ["success", "failure", "cancel"])
-async def test_whoever_is_gone_holds_no_tensors(engine, end, monkeypatch):
+async def test_a_request_that_is_gone_holds_no_tensors(engine, end, monkeypatch):
     monkeypatch.setattr(logger, "disabled", True)  # pytest keeps what is logged, tracebacks too
     gate, kept = Gate(), []
 
@@ -392,10 +435,10 @@ async def test_whoever_is_gone_holds_no_tensors(engine, end, monkeypatch):
 async def test_the_door_refuses_and_that_is_counted():
     engine = started(max_waiting=1)
     gate = Gate()
-    full = Order(rows=CAP, steps=3)
-    (first,) = await begun(engine, partial(steps, gate, 1.0, 3, rows=CAP), order=full)
+    full = Demand(rows=CAP, steps=3)
+    (first,) = await begun(engine, partial(steps, gate, 1.0, 3, rows=CAP), demand=full)
     await gate.under_way()
-    (second,) = await begun(engine, partial(steps, gate, 1.0, 3, rows=CAP), order=full)
+    (second,) = await begun(engine, partial(steps, gate, 1.0, 3, rows=CAP), demand=full)
     assert (engine.stats()["jobs"], engine.stats()["waiting"]) == (2, 1)
     assert engine.stats()["backlog_seconds"] == 2 * 3  # nothing has run yet, at a second a call
     with pytest.raises(Overloaded):
@@ -413,16 +456,25 @@ async def test_the_door_refuses_and_that_is_counted():
 
 
 async def test_a_call_that_hangs_is_a_failure_of_health():
-    engine = started(stall_seconds=0.05)
-    engine.check_health()
+    hands = Hands()
+    engine = started(now=hands)
     gate, task = await held(engine)
-    await asyncio.sleep(0.1)
-    with pytest.raises(StageFailed, match="no progress"):
+    hands.time += STALL_SECONDS
+    engine.check_health()
+    hands.time += 1
+    with pytest.raises(StageFailed, match="no progress for 61 s"):
         engine.check_health()
     gate.open.set()
     await task
-    await asyncio.sleep(0.1)
-    engine.check_health()  # without work, no progress is no fault
+    engine.close()
+
+
+async def test_without_work_no_progress_is_no_fault():
+    hands = Hands()
+    engine = started(now=hands)
+    await engine.run(partial(steps, Model(), 1.0, 1), Demand())
+    hands.time += 10 * STALL_SECONDS
+    engine.check_health()
     engine.close()
 
 
@@ -496,8 +548,8 @@ async def test_two_hundred_programs_of_which_many_are_called_off_leave_nothing(e
     kinds = [(number, rng.randint(1, 60), rng.randint(1, 3)) for number in range(200)]
     tasks = []
     for number, count, rows in kinds:
-        order = Order(rng.choice("ab"), rows, count)
-        run = engine.run(partial(program, number, count, rows), order)
+        demand = Demand(rng.choice("ab"), rows, count)
+        run = engine.run(partial(program, number, count, rows), demand)
         tasks.append(asyncio.create_task(run))
         await asyncio.sleep(rng.choice([0, 0, 0.001]))
         if rng.random() < 0.5:
@@ -515,13 +567,13 @@ async def test_two_hundred_programs_of_which_many_are_called_off_leave_nothing(e
     await unharmed(engine)
 
 
-async def test_what_is_no_step_is_neither_counted_nor_timed(engine):
+async def test_a_call_that_is_no_step_is_neither_counted_nor_timed(engine):
     def program(ask: Ask) -> None:
         for _ in range(20):
             ask(Call(lambda: None, (), {}, 1, step=False))
 
     pace = engine.stats()["pace"]
-    await engine.run(program, Order())
+    await engine.run(program, Demand())
     assert (engine.counters.calls, engine.stats()["pace"]) == (0, pace)
 
 
@@ -529,24 +581,42 @@ async def test_a_call_that_cannot_be_compared_with_others_fails_alone(engine):
     def program(ask: Ask) -> None:
         ask(Call(lambda **_: None, (), {1: "one", "two": 2}, 1))
 
-    other = asyncio.create_task(engine.run(partial(steps, Model(), 1.0, 3), Order()))
+    other = asyncio.create_task(engine.run(partial(steps, Model(), 1.0, 3), Demand()))
     with pytest.raises(StageFailed):
-        await engine.run(program, Order())
+        await engine.run(program, Demand())
     assert await other == alone(1.0, 3)
 
 
 async def test_a_loop_that_fails_ends_with_its_requests_and_is_a_failure_of_health():
-    engine = started(admission=lambda waiting, begun: [len(waiting)])
+    engine = started(discipline=lambda waiting, begun: [len(waiting)])
     with pytest.raises(Cancelled):
-        await engine.run(partial(steps, Model(), 1.0, 1), Order())
+        await engine.run(partial(steps, Model(), 1.0, 1), Demand())
     with pytest.raises(StageFailed):
         engine.check_health()
     with pytest.raises(Cancelled):
-        await engine.run(partial(steps, Model(), 1.0, 1), Order())
+        await engine.run(partial(steps, Model(), 1.0, 1), Demand())
 
 
-async def test_what_was_let_in_counts_as_work_until_it_comes():
-    engine = started()
+async def test_what_check_let_in_counts_as_work_for_a_while_whether_it_comes_or_not():
+    hands = Hands()
+    engine = started(now=hands)
     engine.check(600)
     assert engine.stats()["backlog_seconds"] == 600 / CAP
+    gate, task = await held(engine)  # comes too, and counts beside it
+    assert engine.stats()["backlog_seconds"] == (600 + 1) / CAP
+    hands.time += EXPECTED_SECONDS + 1
+    assert engine.stats()["backlog_seconds"] == 1 / CAP
+    gate.open.set()
+    await task
     engine.close()
+
+
+async def test_a_profile_names_the_parts_of_a_tick(engine):
+    def program(ask: Ask) -> None:
+        asked(ask, Model(), torch.ones(1, 2))
+        ask(Call(lambda: None, (), {}, 1, step=False))
+
+    with profile(experimental_config=_ExperimentalConfig(profile_all_threads=True)) as profiled:
+        await engine.run(program, Demand())
+    names = {event.key for event in profiled.key_averages()}
+    assert {"plan", "gather", "denoise", "settle", "decode"} <= names

@@ -1,4 +1,4 @@
-"""How many rows pay, by made-up cost curves; seconds as anyone's arithmetic gives them."""
+"""How many rows pay, on made-up cost curves, and how long they take."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ COSTS = RowCosts(cap=4, seconds={1: 1.0, 2: 1.5, 4: 2.0, 8: 4.0})
 
 
 def flat_up_to(full: int):
-    """A device that takes a second for up to so many rows, and in proportion beyond."""
+    """A device that takes a second for up to `full` rows, and in proportion beyond."""
     return lambda rows: max(1.0, rows / full)
 
 
@@ -18,7 +18,7 @@ def flat_up_to(full: int):
 def test_rows_are_doubled_until_the_device_is_full(full):
     costs = row_costs(flat_up_to(full))
     assert costs.cap == full
-    # Two sizes beyond it, to be sure.
+    # Two sizes beyond it, as one doubling in vain may be a disturbance.
     assert list(costs.seconds) == [2**power for power in range(full.bit_length() + 2)][:7]
 
 
@@ -67,7 +67,7 @@ def test_a_row_costs_its_share_of_a_full_call():
     assert RowCosts(1, {1: 3.0}).seconds_per_row == 3.0
 
 
-def test_the_clock_goes_at_the_pace_of_late():
+def test_the_clock_takes_the_pace_of_the_latest_calls():
     clock = Clock(COSTS)
     assert clock.seconds(10) == pytest.approx(5.0)
     for rows in [1, 3, 8, 16] * 20:
@@ -85,7 +85,7 @@ def test_one_slow_call_is_no_new_pace():
     assert clock.pace == pytest.approx(1.0, abs=0.01)
 
 
-def test_a_call_is_timed_at_its_last_row_so_many_times():
+def test_a_call_is_timed_with_n_times_its_last_row():
     seen = []
     measure = timed(Call(seen.append, (torch.tensor([[1.0], [2.0]]),), {}, rows=2))
     assert measure(3) >= 0

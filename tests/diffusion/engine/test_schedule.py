@@ -1,4 +1,4 @@
-"""The schedule: examples first, then its promises held against whatever may happen to it."""
+"""The schedule: examples first, then its invariants under random sequences of events."""
 
 import subprocess
 import sys
@@ -10,26 +10,26 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from deployments.diffusion.engine.schedule import Order, Parked, Schedule, by_rows
+from deployments.diffusion.engine.schedule import Demand, Parked, Schedule, by_rows
 
 CAPS = {"square": 4, "wide": 2}
-"""Rows of each lane; requests have up to five, so that some never fit beside another."""
+"""Row caps by lane. Requests have up to five rows, so some never fit beside another."""
 
 
-def schedule_of(*orders: Order) -> Schedule:
+def schedule_of(*demands: Demand) -> Schedule:
     """A schedule with requests 0, 1, ..., of which none has begun."""
     schedule = Schedule(by_rows(CAPS.__getitem__))
-    for number, order in enumerate(orders):
-        schedule.add(number, order)
+    for number, demand in enumerate(demands):
+        schedule.add(number, demand)
     return schedule
 
 
 def parked(*buckets: str, rows: int = 1) -> Schedule:
-    """A schedule whose requests 0, 1, ... are parked in these buckets, a lane apart each."""
+    """A schedule whose requests 0, 1, ... are parked in these buckets, each on its own lane."""
     schedule = Schedule(by_rows(lambda lane: 4))
     for number in range(len(buckets)):
-        schedule.add(number, Order(lane=number))
-    for number in schedule.admit():
+        schedule.add(number, Demand(lane=number))
+    for number in schedule.begin():
         schedule.park(number, Parked(buckets[number], rows, cap=4))
     return schedule
 
@@ -39,33 +39,33 @@ def test_it_knows_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-# Who begins
+# Which requests begin
 
 
 def test_requests_begin_in_order_as_far_as_their_lane_has_room():
-    square = Order("square", rows=2)
+    square = Demand("square", rows=2)
     schedule = schedule_of(square, square, square)
-    assert schedule.admit() == [0, 1]
-    assert schedule.admit() == []
+    assert schedule.begin() == [0, 1]
+    assert schedule.begin() == []
     schedule.remove(0)
-    assert schedule.admit() == [2]
+    assert schedule.begin() == [2]
 
 
 def test_a_full_lane_holds_up_no_other():
-    schedule = schedule_of(Order("square", 4), Order("square", 1), Order("wide", 1))
-    assert schedule.admit() == [0, 2]
+    schedule = schedule_of(Demand("square", 4), Demand("square", 1), Demand("wide", 1))
+    assert schedule.begin() == [0, 2]
 
 
 def test_a_small_request_does_not_overtake_a_large_one_of_its_lane():
-    schedule = schedule_of(Order("square", 2), Order("square", 3), Order("square", 1))
-    assert schedule.admit() == [0]
+    schedule = schedule_of(Demand("square", 2), Demand("square", 3), Demand("square", 1))
+    assert schedule.begin() == [0]
     schedule.remove(0)
-    assert schedule.admit() == [1, 2]
+    assert schedule.begin() == [1, 2]
 
 
 def test_a_request_alone_in_its_lane_begins_whatever_the_cap():
-    schedule = schedule_of(Order("wide", rows=5), Order("wide", rows=1))
-    assert schedule.admit() == [0]
+    schedule = schedule_of(Demand("wide", rows=5), Demand("wide", rows=1))
+    assert schedule.begin() == [0]
     schedule.park(0, Parked("a", rows=5, cap=2))
     assert schedule.plan() == [0]
 
@@ -75,7 +75,7 @@ def test_a_request_alone_in_its_lane_begins_whatever_the_cap():
 
 def test_nothing_parked_nothing_planned():
     assert schedule_of().plan() == []
-    assert schedule_of(Order("square")).plan() == []
+    assert schedule_of(Demand("square")).plan() == []
 
 
 def test_the_oldest_call_runs_with_those_of_its_bucket():
@@ -104,19 +104,19 @@ def test_a_plan_ends_at_the_row_cap_and_the_rest_come_next():
 
 
 def test_a_request_is_at_hand_once():
-    schedule = schedule_of(Order("square"))
+    schedule = schedule_of(Demand("square"))
     with pytest.raises(ValueError, match="at hand"):
-        schedule.add(0, Order("square"))
-    schedule.admit()
+        schedule.add(0, Demand("square"))
+    schedule.begin()
     with pytest.raises(ValueError, match="at hand"):
-        schedule.add(0, Order("square"))
+        schedule.add(0, Demand("square"))
 
 
 def test_only_a_begun_request_parks_and_one_call_at_a_time():
-    schedule = schedule_of(Order("square"))
+    schedule = schedule_of(Demand("square"))
     with pytest.raises(ValueError, match="parked"):
         schedule.park(0, Parked("a", 1, 4))
-    schedule.admit()
+    schedule.begin()
     schedule.park(0, Parked("a", 1, 4))
     with pytest.raises(ValueError, match="parked"):
         schedule.park(0, Parked("a", 1, 4))
@@ -129,7 +129,7 @@ def test_removing_what_is_gone_is_harmless():
     assert 7 not in schedule
 
 
-# Whatever happens
+# Random events
 
 
 @dataclass
@@ -141,28 +141,28 @@ class Waiting:
     due: int
 
 
-orders = st.builds(Order, lane=st.sampled_from(sorted(CAPS)), rows=st.integers(1, 5))
+demands = st.builds(Demand, lane=st.sampled_from(sorted(CAPS)), rows=st.integers(1, 5))
 begins = st.sampled_from(["parks", "parks", "parks", "ends"])
 fates = st.sampled_from(["same", "same", "other", "finishes", "fails"])
 
 
-class Promises(RuleBasedStateMachine):
-    """Requests come, are called off, run and end in any order; the schedule's promises hold."""
+class RandomEvents(RuleBasedStateMachine):
+    """Requests come, are called off, run and end in any order; the schedule's invariants hold."""
 
     def __init__(self) -> None:
         super().__init__()
         self.schedule = Schedule(by_rows(CAPS.__getitem__))
         self.came = 0
         self.ticks = 0
-        self.waiting: dict[int, Order] = {}
-        self.begun: dict[int, Order] = {}
+        self.waiting: dict[int, Demand] = {}
+        self.begun: dict[int, Demand] = {}
         self.parked: dict[int, Waiting] = {}  # oldest first
         self.last_begun = dict.fromkeys(CAPS, -1)
 
-    @rule(order=orders)
-    def add(self, order):
-        self.schedule.add(self.came, order)
-        self.waiting[self.came] = order
+    @rule(demand=demands)
+    def add(self, demand):
+        self.schedule.add(self.came, demand)
+        self.waiting[self.came] = demand
         self.came += 1
 
     @rule(data=st.data())
@@ -172,7 +172,7 @@ class Promises(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def tick(self, data):
-        for number in self.admit():
+        for number in self.begin():
             if data.draw(begins) == "ends":
                 self.remove(number)  # a program may end without a call
             else:
@@ -189,25 +189,25 @@ class Promises(RuleBasedStateMachine):
     @rule(data=st.data())
     def drain(self, data):
         for _ in range(len(self.schedule)):  # a request ends at every tick, at the least
-            for number in self.admit():
+            for number in self.begin():
                 self.park(number, data)
             for number in self.plan():
                 self.remove(number)
         assert len(self.schedule) == 0
 
-    def admit(self):
-        """Requests that begin: each lane's oldest, as many as fit; nobody waits for another."""
-        admitted = self.schedule.admit()
-        for number in admitted:
-            order = self.begun[number] = self.waiting.pop(number)
-            assert self.last_begun[order.lane] < number
-            self.last_begun[order.lane] = number
+    def begin(self):
+        """Requests that begin: each lane's oldest, as many as fit; lanes do not wait for others."""
+        beginning = self.schedule.begin()
+        for number in beginning:
+            demand = self.begun[number] = self.waiting.pop(number)
+            assert self.last_begun[demand.lane] < number
+            self.last_begun[demand.lane] = number
         for lane, cap in CAPS.items():
-            begun = [order.rows for order in self.begun.values() if order.lane == lane]
+            begun = [demand.rows for demand in self.begun.values() if demand.lane == lane]
             assert len(begun) <= 1 or sum(begun) <= cap
-            waiting = [order.rows for order in self.waiting.values() if order.lane == lane]
+            waiting = [demand.rows for demand in self.waiting.values() if demand.lane == lane]
             assert not waiting or (begun and sum(begun) + waiting[0] > cap)
-        return admitted
+        return beginning
 
     def plan(self):
         """Calls that run: the oldest, and as many of its bucket, oldest first, as fit."""
@@ -228,10 +228,10 @@ class Promises(RuleBasedStateMachine):
         return dict.fromkeys(planned, bucket)
 
     def park(self, number, data, bucket=None):
-        order = self.begun[number]
-        bucket = bucket or (order.lane, data.draw(st.integers(0, 2)))
-        rows = data.draw(st.integers(1, 5))  # an order says what is meant, a call what is
-        self.schedule.park(number, Parked(bucket, rows, CAPS[order.lane]))
+        demand = self.begun[number]
+        bucket = bucket or (demand.lane, data.draw(st.integers(0, 2)))
+        rows = data.draw(st.integers(1, 5))  # a call may differ from what the demand announced
+        self.schedule.park(number, Parked(bucket, rows, CAPS[demand.lane]))
         self.parked[number] = Waiting(bucket, rows, self.ticks + len(self.parked) + 1)
 
     def remove(self, number):
@@ -252,5 +252,5 @@ class Promises(RuleBasedStateMachine):
         assert self.schedule.plan() == []
 
 
-TestPromises = Promises.TestCase
-TestPromises.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestRandomEvents = pytest.mark.slow(RandomEvents.TestCase)
+TestRandomEvents.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

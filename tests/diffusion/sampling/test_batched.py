@@ -1,8 +1,8 @@
 """Pictures drawn together are the pictures drawn alone: the engine beside its slow, obvious twin.
 
-The twin of a plain request is its unmodified diffusers pipeline, and that of a steered one the
-sampler with nobody beside it. In the engine the requests join one after the other, each with steps,
-guidance, seed and prompt of its own. They are not equal to the last bit, as sums over more rows may
+The twin of a plain request is its unmodified diffusers pipeline; the twin of a steered one is the
+sampler with no other request. In the engine the requests join one after the other, each with its
+own steps, guidance, seed and prompt. They are not equal to the last bit, as sums over more rows may
 be taken in another order; another row's timestep or text would make a difference of 1e-3 and more.
 """
 
@@ -26,6 +26,7 @@ from evaluation.engine.batched import FAMILIES, UNSTEERABLE, together
 from tests.diffusion import tiny
 from tests.diffusion.tiny import SIZE, LinearHead, request
 
+pytestmark = pytest.mark.slow
 TOLERANCE = 1e-5
 """Of pixels in [0, 1], in float32; 2e-6 were seen."""
 HALF_TOLERANCE = 2e-3
@@ -86,7 +87,7 @@ async def among_others(
     engine: Engine, samplers: list[Sampler], wanted: list[GenerationRequest]
 ) -> list[np.ndarray]:
     jobs = [
-        (partial(sampler.draw, one), sampler.order(one))
+        (partial(sampler.draw, one), sampler.demand(one))
         for sampler, one in zip(samplers, wanted, strict=True)
     ]
     return [drawing.pixels for drawing in await together(engine, jobs)]
@@ -189,7 +190,7 @@ async def test_a_request_that_is_called_off_changes_nothing_for_those_beside_it(
 
         return sampler.draw(lost, asking)
 
-    task = asyncio.create_task(engine.run(called_off, sampler.order(lost)))
+    task = asyncio.create_task(engine.run(called_off, sampler.demand(lost)))
     drawn = await among_others(engine, [sampler] * len(wanted), wanted)
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -224,7 +225,7 @@ async def test_decoder_calls_of_different_requests_meet(engine):
     sampler.pipeline.vae.decode = counted
     requests = [request(seed=seed) for seed in range(4)]
     drawn = await asyncio.gather(
-        *(engine.run(partial(sampler.draw, one), sampler.order(one)) for one in requests)
+        *(engine.run(partial(sampler.draw, one), sampler.demand(one)) for one in requests)
     )
     assert sum(rows) == 4
     assert max(rows) > 1
@@ -240,14 +241,14 @@ async def test_a_pipeline_whose_denoiser_is_unknown_takes_its_turns_step_by_step
     engine = await asyncio.to_thread(start_engine, sampler, config)
     requests = [request(seed=seed, steps=6) for seed in range(3)]
     drawn = await asyncio.gather(
-        *(engine.run(partial(sampler.draw, one), sampler.order(one)) for one in requests)
+        *(engine.run(partial(sampler.draw, one), sampler.demand(one)) for one in requests)
     )
     assert engine.counters.calls == 18
     assert [one.developed().picture for one in drawn] == [
         sampler.sample(one).picture for one in requests
     ]
     task = asyncio.create_task(
-        engine.run(partial(sampler.draw, request(steps=200)), sampler.order(request(steps=200)))
+        engine.run(partial(sampler.draw, request(steps=200)), sampler.demand(request(steps=200)))
     )
     await asyncio.to_thread(_until, lambda: engine.counters.calls >= 20)
     task.cancel()

@@ -82,12 +82,12 @@ def test_picture_scale_and_seed_make_a_difference(samplers, change):
     assert (draw(samplers, edit()) != draw(samplers, other)).any()
 
 
-def test_a_guided_edit_has_three_rows_and_the_order_says_so(samplers):
+def test_a_guided_edit_has_three_rows_and_its_demand_says_so(samplers):
     assert rows_of(samplers, edit(steps=2)) == [3, 3]
-    assert samplers.of(edit()).order(edit()).rows == 3
+    assert samplers.of(edit()).demand(edit()).rows == 3
     plain = edit(steps=2, guidance_scale=1.0)
     assert rows_of(samplers, plain) == [1, 1]
-    assert samplers.of(plain).order(plain).rows == 1
+    assert samplers.of(plain).demand(plain).rows == 1
 
 
 def test_the_safety_branch_is_contrasted_with_the_row_of_the_prompt(samplers):
@@ -106,6 +106,7 @@ def test_the_safety_branch_is_contrasted_with_the_row_of_the_prompt(samplers):
     assert not seen[2].any()
 
 
+@pytest.mark.slow
 async def test_edits_and_pictures_from_text_are_drawn_side_by_side_as_alone(samplers):
     wanted = [
         request(seed=1, steps=9),

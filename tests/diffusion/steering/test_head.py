@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 
+from deployments.diffusion.steering.guidance import away_from_harm
 from deployments.diffusion.steering.head import HarmHead, HeadConfig, load_head, save_head
-from deployments.diffusion.steering.steerers import away_from_harm
 from deployments.errors import ConfigurationError
 
 CATEGORIES = ("violence", "sexual", "hate", "demeaning")

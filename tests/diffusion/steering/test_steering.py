@@ -1,17 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from deployments.diffusion.config import ConceptSteering, HeadSteering, Steering, Window
-from deployments.diffusion.engine.calls import Call
-from deployments.diffusion.sampling.denoiser import Denoiser
-from deployments.diffusion.sampling.text import Text
-from deployments.diffusion.steering.prediction import Affine
-from deployments.diffusion.steering.steerers import (
-    ConceptSteerer,
-    HarmReader,
-    HeadSteerer,
-    Moment,
-    Turning,
+from deployments.diffusion.config import ConceptSteering, HeadSteering, Interval, Steering
+from deployments.diffusion.steering.guidance import (
     away_from_concept,
     away_from_harm,
     bounded,
@@ -20,6 +13,11 @@ from deployments.diffusion.steering.steerers import (
     polyak_step,
     shortened,
 )
+from deployments.diffusion.steering.moment import Contrast, Moment
+from deployments.diffusion.steering.prediction import Affine
+from deployments.diffusion.steering.steerers import ConceptSteerer, HarmScorer, HeadSteerer
+from deployments.diffusion.steering.turning import Turning
+from deployments.diffusion.text import Text
 from tests.diffusion.tiny import LinearHead
 
 CLEAN = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -41,31 +39,23 @@ def moment(progress: float = 0.0, b: float = -0.8) -> Moment:
     return Moment(output, sample, 900.0, Affine(0.6, b), progress)
 
 
-def counting() -> Denoiser:
-    """Answers the number of each row's token: the prompt's is 0, that of `SHOWN` is 1."""
+def steps_of(steerer: ConceptSteerer, *places: float) -> list[tuple[bool, torch.Tensor | None]]:
+    """For each step, whether the steerer asked for a branch, and its edit.
 
-    def model(sample, timestep, encoder_hidden_states):
-        return (encoder_hidden_states.view(-1, 1, 1, 1).expand_as(sample),)
-
-    return Denoiser(model, Call.run, lane=None)
-
-
-def asked(denoiser: Denoiser, progress: float, steerer: ConceptSteerer) -> torch.Tensor | None:
-    """One step as the sampler makes it, with guidance; returns the steerer's edit."""
-    steerer.prepare(progress)
-    start = moment(progress)
-    denoiser(
-        start.sample.repeat(2, 1, 1, 1),
-        torch.tensor(start.timestep),
-        encoder_hidden_states=torch.tensor([7.0, 0.0]).view(2, 1, 1),
-    )
-    edited = steerer.edit(start)
-    denoiser.next_step()
-    return edited
+    The denoiser answers 0 to the prompt and 1 to the branch.
+    """
+    steps = []
+    for progress in places:
+        branch = steerer.branch(progress)
+        start = moment(progress)
+        zeros, ones = torch.zeros_like(start.sample), torch.ones_like(start.sample)
+        contrast = Contrast(zeros, ones) if branch is not None else None
+        steps.append((branch is not None, steerer.edit(replace(start, contrast=contrast))))
+    return steps
 
 
-def reader(bias: float = 2.0, category: str | None = "violence") -> HarmReader:
-    return HarmReader(LinearHead(bias), PROMPT, category)
+def scorer(bias: float = 2.0, category: str | None = "violence") -> HarmScorer:
+    return HarmScorer(LinearHead(bias), PROMPT, category)
 
 
 # The maths
@@ -137,9 +127,9 @@ def test_the_concept_change_points_away_from_the_concept():
 def test_a_category_that_the_head_knows_is_read_alone_and_another_reads_the_highest():
     clean = moment().clean
     logits = LinearHead()(clean, torch.tensor([900.0]), PROMPT)[0]
-    assert reader(category="hate").logit(clean, 900.0).item() == logits[2].item()
+    assert scorer(category="hate").logit(clean, 900.0).item() == logits[2].item()
     for unknown in ("weapons", None):
-        assert reader(category=unknown).logit(clean, 900.0).item() == logits.max().item()
+        assert scorer(category=unknown).logit(clean, 900.0).item() == logits.max().item()
 
 
 # The steerers
@@ -148,56 +138,48 @@ def test_a_category_that_the_head_knows_is_read_alone_and_another_reads_the_high
 def test_the_head_steerer_takes_the_clean_latent_to_the_target():
     config = HeadSteering(model="x", target=0.1, inner_steps=3, max_shift=5.0)
     before = moment()
-    output = HeadSteerer(reader(), config, strength=1.0).edit(before)
+    output = HeadSteerer(scorer(), config, strength=1.0).edit(before)
     after = Moment(output, before.sample, before.timestep, before.affine, before.progress)
-    assert reader().score(before) > 0.5
-    assert reader().score(after) == pytest.approx(0.1, abs=1e-3)
+    assert scorer().score(before) > 0.5
+    assert scorer().score(after) == pytest.approx(0.1, abs=1e-3)
 
 
 def test_the_head_steerer_leaves_what_is_below_the_target():
     config = HeadSteering(model="x", target=0.5)
-    assert HeadSteerer(reader(bias=-6.0), config, strength=1.0).edit(moment()) is None
+    assert HeadSteerer(scorer(bias=-6.0), config, strength=1.0).edit(moment()) is None
 
 
 @pytest.mark.parametrize("progress", [0.1, 0.5, 0.9])
 def test_no_steerer_acts_outside_its_window(progress):
     window = {"start": 0.25, "stop": 0.5}
-    head = HeadSteerer(reader(), HeadSteering(model="x", **window), strength=1.0)
+    head = HeadSteerer(scorer(), HeadSteering(model="x", **window), strength=1.0)
     assert head.edit(moment(progress)) is None
-    denoiser = counting()
-    concept = ConceptSteerer(denoiser, SHOWN, ConceptSteering(concepts={}, **window), 1.0, None)
-    assert asked(denoiser, progress, concept) is None
-    assert denoiser.rows == 2
+    concept = ConceptSteerer(SHOWN, ConceptSteering(concepts={}, **window), 1.0, gate=None)
+    assert steps_of(concept, progress) == [(False, None)]
 
 
 def test_a_window_holds_its_start_and_not_its_stop():
-    assert Window(start=0.0, stop=0.5).holds(0.0)
-    assert not Window(start=0.0, stop=0.5).holds(0.5)
-    assert not Window(start=0.3, stop=0.3).holds(0.3)
+    assert Interval(start=0.0, stop=0.5).holds(0.0)
+    assert not Interval(start=0.0, stop=0.5).holds(0.5)
+    assert not Interval(start=0.3, stop=0.3).holds(0.3)
 
 
 def test_the_concept_steerer_stops_asking_when_the_head_is_satisfied_and_asks_again():
-    gate, denoiser = reader(bias=-6.0), counting()
-    steerer = ConceptSteerer(denoiser, SHOWN, ConceptSteering(concepts={}), 1.0, gate, target=0.5)
-    assert asked(denoiser, 0.0, steerer) is None
-    assert denoiser.rows == 3  # before the first step nobody knows the score
-    assert asked(denoiser, 0.1, steerer) is None
-    assert denoiser.rows == 5
+    gate = scorer(bias=-6.0)
+    steerer = ConceptSteerer(SHOWN, ConceptSteering(concepts={}), 1.0, gate, target=0.5)
+    # The score is not known before the first step.
+    assert steps_of(steerer, 0.0, 0.1) == [(True, None), (False, None)]
     gate._head.bias = 6.0
-    assert asked(denoiser, 0.2, steerer) is None  # seen now, asked for from the next step on
-    assert denoiser.rows == 7
-    assert asked(denoiser, 0.3, steerer) is not None
-    assert denoiser.rows == 10
+    assert steps_of(steerer, 0.2) == [(False, None)]  # seen now, asked for from the next step on
+    [(branch, edited)] = steps_of(steerer, 0.3)
+    assert branch
+    assert edited is not None
 
 
 def test_between_its_rows_the_concept_steerer_holds_its_last_change():
-    denoiser, config = counting(), ConceptSteering(concepts={}, every=2)
-    steerer = ConceptSteerer(denoiser, SHOWN, config, 1.0, gate=None)
-    edited, rows = [], []
-    for progress in (0.0, 0.25, 0.5, 0.75):
-        edited.append(asked(denoiser, progress, steerer))
-        rows.append(denoiser.rows)
-    assert rows == [3, 5, 8, 10]
+    steerer = ConceptSteerer(SHOWN, ConceptSteering(concepts={}, every=2), 1.0, gate=None)
+    branches, edited = zip(*steps_of(steerer, 0.0, 0.25, 0.5, 0.75), strict=True)
+    assert branches == (True, False, True, False)
     assert all(torch.equal(one, edited[0]) for one in edited)
     assert not torch.equal(edited[0], moment().output)
 
@@ -205,14 +187,14 @@ def test_between_its_rows_the_concept_steerer_holds_its_last_change():
 def test_the_concept_steerer_scales_with_strength():
     config = ConceptSteering(concepts={}, scale=3.0)
     for strength in (1.0, 2.0):
-        denoiser = counting()
-        edited = asked(denoiser, 0.0, ConceptSteerer(denoiser, SHOWN, config, strength, gate=None))
+        steerer = ConceptSteerer(SHOWN, config, strength, gate=None)
+        [(_, edited)] = steps_of(steerer, 0.0)
         assert torch.allclose(edited, moment().output - 3.0 * strength)
 
 
 def test_turning_notes_the_first_edit_and_the_score_before_it():
     config = HeadSteering(model="x", target=0.1, start=0.5)
-    turning = Turning((HeadSteerer(reader(), config, strength=1.0),), reader())
+    turning = Turning((HeadSteerer(scorer(), config, strength=1.0),), scorer())
     first = moment(progress=0.0)
     output, began = turning.turn(first, 0)
     assert (output is first.output, began) == (True, False)
@@ -220,14 +202,14 @@ def test_turning_notes_the_first_edit_and_the_score_before_it():
     assert turning.turn(moment(progress=0.5), 2)[1]
     assert not turning.turn(moment(progress=0.75), 3)[1]
     assert turning.turned_at == 2
-    assert turning.score_before == pytest.approx(reader().score(first))
+    assert turning.score_before == pytest.approx(scorer().score(first))
 
 
 def test_half_precision_outputs_stay_in_their_dtype():
     half = moment()
     half = Moment(half.output.bfloat16(), half.sample.bfloat16(), 900.0, half.affine, 0.0)
     config = HeadSteering(model="x", target=0.1)
-    assert HeadSteerer(reader(), config, strength=1.0).edit(half).dtype == torch.bfloat16
+    assert HeadSteerer(scorer(), config, strength=1.0).edit(half).dtype == torch.bfloat16
 
 
 def test_logit_is_the_inverse_of_the_sigmoid():

@@ -7,10 +7,10 @@ from diffusers import DPMSolverMultistepScheduler
 from deployments.contracts import Watch
 from deployments.diffusion.config import ConceptSteering, HeadSteering, Steering
 from deployments.diffusion.sampling.sampler import Sampler
+from deployments.diffusion.steering.moment import Moment
 from deployments.diffusion.steering.prediction import Affine
-from deployments.diffusion.steering.steerers import Moment
 from deployments.diffusion.steering.watch import Watcher
-from deployments.errors import ConfigurationError, StageFailed
+from deployments.errors import ConfigurationError
 from tests.diffusion import tiny
 from tests.diffusion.tiny import LinearHead, request
 
@@ -22,8 +22,8 @@ STEERING = Steering(
 
 
 def watch(**changes) -> Watch:
-    orders = {"check_points": (0.5,), "thresholds": dict.fromkeys(CATEGORIES, 0.5)}
-    return Watch.model_validate(orders | changes)
+    wanted = {"check_points": (0.5,), "thresholds": dict.fromkeys(CATEGORIES, 0.5)}
+    return Watch.model_validate(wanted | changes)
 
 
 def sampler(bias: float) -> Sampler:
@@ -32,8 +32,8 @@ def sampler(bias: float) -> Sampler:
     return Sampler(pipeline, STEERING, LinearHead(bias))
 
 
-class Told:
-    """A head that gives the scores it is told, whatever the latent."""
+class FixedHead:
+    """A head that gives fixed scores, whatever the latent; `asked` counts its calls."""
 
     categories = CATEGORIES
 
@@ -53,15 +53,15 @@ def moments(count: int) -> list[Moment]:
 
 
 def test_the_head_is_asked_once_for_each_check_point():
-    head = Told()
+    head = FixedHead()
     watcher = Watcher(head, torch.zeros(1, 16), watch(check_points=(0.31, 0.5, 0.52, 0.9)))
     assert [watcher.check(moment) for moment in moments(10)] == [None] * 10
     assert head.asked == 4  # at 0.4, 0.5, 0.6 and 0.9
 
 
-def test_what_is_furthest_above_its_own_threshold_is_flagged():
+def test_the_category_furthest_above_its_own_threshold_is_flagged():
     thresholds = {"violence": 0.9, "sexual": 0.3}
-    head = Told(violence=0.95, sexual=0.6, hate=0.99)
+    head = FixedHead(violence=0.95, sexual=0.6, hate=0.99)
     watcher = Watcher(head, torch.zeros(1, 16), watch(thresholds=thresholds))
     flag = watcher.check(moments(2)[1])
     assert (flag.category, flag.score) == ("sexual", pytest.approx(0.6))
@@ -78,7 +78,7 @@ def test_a_flagged_trajectory_is_turned_from_its_check_point_on():
     assert (plain.row_steps, turned.row_steps) == (20, 24)
 
 
-def test_what_is_not_flagged_is_drawn_as_if_nobody_watched():
+def test_a_trajectory_that_is_not_flagged_gives_the_unwatched_picture():
     plain = sampler(-9.0).sample(request(steps=10))
     watched = sampler(-9.0).sample(request(steps=10, watch=watch(check_points=(0.2, 0.6))))
     assert watched.picture == plain.picture
@@ -102,7 +102,7 @@ def test_a_category_that_the_head_does_not_know_is_a_configuration_error():
 
 @pytest.mark.parametrize("steering", [None, Steering(concept=ConceptSteering(concepts={}))])
 def test_a_watch_without_a_head_is_a_failure_and_not_ignored(steering):
-    with pytest.raises(StageFailed):
+    with pytest.raises(AssertionError):
         Sampler(tiny.stable_diffusion(), steering).sample(request(watch=watch()))
 
 

@@ -1,8 +1,8 @@
 """Prompts of any length for pipelines whose tokenizers read one window.
 
-A prompt is cut between words into windows that every tokenizer of the pipeline reads whole; the
-windows are encoded one by one by the pipeline's own `encode_prompt` and laid end to end. What a
-tokenizer would cut off silently is refused instead.
+A prompt is cut between words into windows that every tokenizer of the pipeline reads whole. The
+windows are encoded one by one by the pipeline's own `encode_prompt` and laid end to end. A prompt
+that needs too many windows is refused; nothing is cut off silently.
 """
 
 import inspect
@@ -26,7 +26,7 @@ Pipeline: TypeAlias = Any
 
 MAX_WINDOWS = 4
 REMEMBERED = 64
-"""Encoded windows that are kept: the empty one, and those of prompts that are drawn again."""
+"""Encoded windows in the cache: the empty one, and those of prompts that are drawn again."""
 LONGEST_WINDOW = 256
 """Tokens that the T5 encoders of SD3 and FLUX read by default, whatever their tokenizer allows."""
 
@@ -36,7 +36,7 @@ ENCODED = {
     StableDiffusion3Pipeline: ("embeds", "negative", "pooled", "negative_pooled"),
     FluxPipeline: ("embeds", "pooled", "ids"),
 }
-"""What `encode_prompt` returns, in order, for the pipelines whose text we can lay end to end."""
+"""The values that `encode_prompt` returns, in order, for pipelines whose text we encode."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ def mean_embedding(embeds: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         lengths: tokens of each window, special ones included, padding not.
 
     Returns:
-        (1, width), float32: the mean over all those tokens, not normalised.
+        (1, width), float32: the mean over the tokens of all windows, not normalised.
     """
     tokens = [window[:length] for window, length in zip(embeds.float(), lengths, strict=True)]
     return torch.cat(tokens).mean(dim=0, keepdim=True)
 
 
-class TextReader:
+class WindowedEncoder:
     """Cuts and encodes texts for one pipeline. Not thread-safe, as tokenizers are not."""
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -96,7 +96,7 @@ class TextReader:
 
     @property
     def max_tokens(self) -> int:
-        """Tokens of the longest text, if it could be cut anywhere; words may make it a few less."""
+        """Tokens of the longest text; a few less where words do not fill their window."""
         return self.max_windows * min(self._room, default=0)
 
     def tokens(self, text: str) -> int:
@@ -104,7 +104,7 @@ class TextReader:
         return _count(self._tokenizers[0], text) if self._tokenizers else 0
 
     def windows(self, text: str, param: str = "prompt") -> list[str]:
-        """The text cut between words; a word that no window holds is cut within. At least one.
+        """The text cut between words into at least one window; a word too long for one is cut too.
 
         Raises:
             RequestError: `prompt_too_long`, the text needs more windows than `max_windows`.
@@ -128,8 +128,8 @@ class TextReader:
         """Encodes the windows, and empty ones after them until there are `total`.
 
         Args:
-            windows: what `windows` gave.
-            total: the longest text of the generation; guidance needs all of one length.
+            windows: of a text, from `windows`.
+            total: windows of the generation's longest text; guidance needs texts of one length.
             negative: encodes an empty text as the pipeline does for a missing negative prompt.
         """
         padded = windows + [""] * (total - len(windows))
@@ -181,7 +181,7 @@ class TextReader:
         return self.tokens(window) + special
 
     def _too_long(self, text: str) -> bool:
-        # A first look that costs one pass, however long the text is.
+        # Costs one pass, however long the text is.
         return any(
             _count(tokenizer, text) > room * self.max_windows
             for tokenizer, room in zip(self._tokenizers, self._room, strict=True)
