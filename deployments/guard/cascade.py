@@ -7,7 +7,7 @@ it knows every category that the policy acts on, and no listed word calls for th
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Protocol
 
 from deployments.contracts import GuardRequest, PromptVerdict, Screening, StageRecord
@@ -34,15 +34,23 @@ class Embedding(Protocol):
 class Cascade:
     """Judges requests under one policy. Holds no state between them."""
 
-    def __init__(self, policy: Policy, llm: LLMStage, cnn: Embedding | None = None) -> None:
-        self._policy, self._llm, self._cnn = policy, llm, cnn
+    def __init__(
+        self,
+        policy: Policy,
+        llm: LLMStage,
+        cnn: Embedding | None = None,
+        thread: Executor | None = None,
+    ) -> None:
+        """
+        Args:
+            thread: where the embedding stage runs; the loop's own threads without one.
+        """
+        self._policy, self._llm, self._cnn, self._thread = policy, llm, cnn, thread
         self._blocklist = Blocklist(policy)
-        # One at a time: more threads would only take the core from one another and from the engine.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding")
 
     def reworded(self, policy: Policy) -> "Cascade":
         """The same stages with the word lists of `policy`, which must differ in these alone."""
-        return Cascade(policy, self._llm, self._cnn)
+        return Cascade(policy, self._llm, self._cnn, self._thread)
 
     async def judge(self, request: GuardRequest) -> PromptVerdict:
         """The verdict of the first stage that blocks, else of model and word lists together.
