@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from typing import Protocol
 
 from deployments.contracts import GuardRequest, PromptVerdict, Screening, StageRecord
-from deployments.guard.decision import UNKNOWN, UNKNOWN_WHY, Decision, decide
+from deployments.guard.decision import UNKNOWN, Decision, decide
 from deployments.guard.language.stage import LLMStage
 from deployments.guard.words.blocklist import Blocklist, Hits
 from deployments.guard.words.minors import joins_minor_and_sexual
@@ -175,7 +175,7 @@ class Cascade:
             action=decision.action,
             category=decision.category,
             score=decision.score,
-            why=self._why(decision),
+            why="" if decision.action == "allow" else self._policy.why(decision.category),
             ms=_elapsed(started),
         )
         return PromptVerdict(
@@ -189,11 +189,6 @@ class Cascade:
             rewrite=decision.rewrite,
             stages=(*records, record),
         )
-
-    def _why(self, decision: Decision) -> str:
-        if decision.action == "allow":
-            return ""
-        return self._policy.why(decision.category) if decision.category else UNKNOWN_WHY
 
     def _minors_verdict(self, started: float) -> PromptVerdict:
         scores = {**dict.fromkeys(self._policy.categories, 0.0), MINORS: 1.0}
