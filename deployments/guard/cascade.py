@@ -7,11 +7,11 @@ it knows every category that the policy acts on, and no listed word calls for th
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Protocol
 
 from deployments.contracts import GuardRequest, PromptVerdict, Screening, StageRecord
-from deployments.guard.decision import UNKNOWN, UNKNOWN_WHY, Decision, decide
+from deployments.guard.decision import UNKNOWN, Decision, decide
 from deployments.guard.language.stage import LLMStage
 from deployments.guard.words.blocklist import Blocklist, Hits
 from deployments.guard.words.minors import joins_minor_and_sexual
@@ -34,15 +34,23 @@ class Embedding(Protocol):
 class Cascade:
     """Judges requests under one policy. Holds no state between them."""
 
-    def __init__(self, policy: Policy, llm: LLMStage, cnn: Embedding | None = None) -> None:
-        self._policy, self._llm, self._cnn = policy, llm, cnn
+    def __init__(
+        self,
+        policy: Policy,
+        llm: LLMStage,
+        cnn: Embedding | None = None,
+        thread: Executor | None = None,
+    ) -> None:
+        """
+        Args:
+            thread: where the embedding stage runs; the loop's own threads without one.
+        """
+        self._policy, self._llm, self._cnn, self._thread = policy, llm, cnn, thread
         self._blocklist = Blocklist(policy)
-        # One at a time: more threads would only take the core from one another and from the engine.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding")
 
     def reworded(self, policy: Policy) -> "Cascade":
         """The same stages with the word lists of `policy`, which must differ in these alone."""
-        return Cascade(policy, self._llm, self._cnn)
+        return Cascade(policy, self._llm, self._cnn, self._thread)
 
     async def judge(self, request: GuardRequest) -> PromptVerdict:
         """The verdict of the first stage that blocks, else of model and word lists together.
@@ -167,7 +175,7 @@ class Cascade:
             action=decision.action,
             category=decision.category,
             score=decision.score,
-            why=self._why(decision),
+            why="" if decision.action == "allow" else self._policy.why(decision.category),
             ms=_elapsed(started),
         )
         return PromptVerdict(
@@ -181,11 +189,6 @@ class Cascade:
             rewrite=decision.rewrite,
             stages=(*records, record),
         )
-
-    def _why(self, decision: Decision) -> str:
-        if decision.action == "allow":
-            return ""
-        return self._policy.why(decision.category) if decision.category else UNKNOWN_WHY
 
     def _minors_verdict(self, started: float) -> PromptVerdict:
         scores = {**dict.fromkeys(self._policy.categories, 0.0), MINORS: 1.0}

@@ -8,7 +8,6 @@ from deployments.policy import Policy
 
 UNKNOWN = "?"
 """The key, in a table of scores, of harm of no kind that the policy names."""
-UNKNOWN_WHY = "it seems harmful, though of no kind that the policy names"
 
 
 class Decision(NamedTuple):

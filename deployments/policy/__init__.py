@@ -17,6 +17,7 @@ from deployments.policy.document import (
     Manipulations,
     OutputPolicy,
     Policy,
+    Reasons,
     Shares,
     Thresholds,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Manipulations",
     "OutputPolicy",
     "Policy",
+    "Reasons",
     "Shares",
     "Thresholds",
     "load_policy",

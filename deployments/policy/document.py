@@ -196,6 +196,21 @@ class Audit(Document):
     keep_prompts: bool = False
 
 
+class Reasons(Document):
+    """Reasons for blocks that no category of the policy names, in words for the user."""
+
+    minors: str = Field(
+        "it joins a sexual cue with a cue of a minor",
+        min_length=3,
+        description="of the rule on minors, which is always on",
+    )
+    unknown: str = Field(
+        "it seems harmful, though of no kind that the policy names",
+        min_length=3,
+        description="where the language model finds harm of no category",
+    )
+
+
 class Policy(Document):
     """A whole policy document."""
 
@@ -204,6 +219,7 @@ class Policy(Document):
     thresholds: Thresholds = Thresholds()
     cnn: CNNThresholds = CNNThresholds()
     categories: Annotated[dict[str, Category], Field(min_length=1)]
+    reasons: Reasons = Reasons()
     manipulations: Manipulations = Manipulations()
     output: OutputPolicy
     deadlines: Deadlines = Deadlines()
@@ -235,11 +251,11 @@ class Policy(Document):
         shown = self.categories[category].examples
         return self.cnn.examples_weight if shown else self.cnn.weight
 
-    def why(self, category: str) -> str:
-        """The reason for a category, in words for the user."""
-        if category == MINORS:
-            return "it joins a sexual cue with a cue of a minor"
-        return self.categories[category].why
+    def why(self, category: str | None) -> str:
+        """The reason for a category, in words for the user; None: harm of no known category."""
+        if category is None:
+            return self.reasons.unknown
+        return self.reasons.minors if category == MINORS else self.categories[category].why
 
     @cached_property
     def ref(self) -> PolicyRef:

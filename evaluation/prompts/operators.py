@@ -94,7 +94,7 @@ def main() -> None:
             by_reader = {
                 "llm": guard.own(asked, told, name),
                 "llm_with_examples": guard.own(asked, shown, name),
-                "few_shot": np.array([matcher.score([r])[0][name] for r in asked]),
+                "few_shot": np.array([matcher.score([r])[0].scores[name] for r in asked]),
             }
             by_reader["both"] = (
                 weight * by_reader["few_shot"] + (1 - weight) * by_reader["llm_with_examples"]

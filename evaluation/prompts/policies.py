@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.contracts import GuardRequest
-from deployments.guard.models import Stages
+from deployments.guard.models import GuardModels
 from deployments.inference.language_model import LanguageModel
 from deployments.ops.policy.diff import ENVIRONMENT, read_guard
 from deployments.policy import load_policy
@@ -31,9 +31,9 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
     rows = [json.loads(line) for line in PROMPTS.read_text(encoding="utf-8").splitlines()]
     model = LanguageModel("guard", config.llm)
     try:
-        stages, result = Stages(model, config), dict[str, Any]()
+        models, result = GuardModels(model, config), dict[str, Any]()
         for name in NAMES:
-            cascade = stages.cascade(load_policy(args.policies / f"{name}.yaml"), config.cnn)
+            cascade = models.cascade(load_policy(args.policies / f"{name}.yaml"), config.cnn)
             verdicts = await asyncio.gather(
                 *(cascade.judge(GuardRequest(prompt=row["prompt"])) for row in rows)
             )

@@ -61,6 +61,8 @@ class TableModel:
     `mass` is how much of the verdict's probability is on the two answers at all.
     """
 
+    folder = "a folder that has no calibration"
+
     def __init__(self, table: dict[str, tuple[float, dict[str, float]]], mass: float = 1.0) -> None:
         self.tokenizer = WordTokenizer()
         self.max_tokens = 1024

@@ -12,7 +12,7 @@ from deployments.guard.cascade import Cascade
 from deployments.guard.config import GuardConfig
 from deployments.guard.language.stage import LLMStage
 from deployments.inference.language_model import LanguageModelConfig
-from deployments.policy import MINORS, CNNThresholds
+from deployments.policy import MINORS, CNNThresholds, Reasons
 from tests.guard.parts import POLICY, TableModel
 
 TABLE = {
@@ -153,6 +153,17 @@ async def test_harm_that_has_no_letter_is_blocked():
     verdict = await judge("a strange thing")
     assert (verdict.action, verdict.category) == ("block", None)
     assert "no kind that the policy names" in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reason"),
+    [("a strange thing", "what it is, I cannot say"), ("a nude teen", "never")],
+)
+async def test_every_reason_is_the_policys_text(prompt, reason):
+    reasons = Reasons(minors="never", unknown="what it is, I cannot say")
+    policy = POLICY.model_copy(update={"reasons": reasons})
+    verdict = await cascade(TableModel(TABLE), policy=policy).judge(GuardRequest(prompt=prompt))
+    assert (verdict.why, verdict.stages[-1].why) == (reason, reason)
 
 
 async def test_what_the_policy_allows_passes():

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from deployments.contracts import GuardRequest
 from deployments.errors import ConfigurationError, UnparsableAnswer
 from deployments.guard.calibration import Calibration
+from deployments.guard.embedding.piece import Piece, Span
 from deployments.inference.encoder import TokenEncoder
 
 CONFIG, WEIGHTS = "cnn.json", "cnn.safetensors"
@@ -40,12 +41,13 @@ class CNNConfig(BaseModel):
 
 
 class WindowReading(NamedTuple):
-    """What the network says of one window of the request with index `request`.
+    """What the network says of the window at `span` of the request with index `request`.
 
     `logit` is log P(unsafe) - log P(safe), `shares` are P(category | unsafe) in their order.
     """
 
     request: int
+    span: Span
     logit: float
     shares: list[float]
 
@@ -105,14 +107,15 @@ class CNNStage:
         """The categories that it was trained on."""
         return self.config.categories
 
-    def score(self, requests: Sequence[GuardRequest]) -> list[dict[str, float]]:
-        """One table of category -> score for each window of each request, as the LLM stage's."""
-        tables = []
+    def score(self, requests: Sequence[GuardRequest]) -> list[Piece]:
+        """Calibrated scores of each window of each request."""
+        pieces = []
         for window in self.read(requests):
             unsafe = self.calibration.probability(window.logit)
             shares = zip(self.config.categories, window.shares, strict=True)
-            tables.append({name: unsafe * share for name, share in shares})
-        return tables
+            scores = {name: unsafe * share for name, share in shares}
+            pieces.append(Piece(window.request, window.span, scores))
+        return pieces
 
     @torch.inference_mode()
     def read(self, requests: Sequence[GuardRequest]) -> list[WindowReading]:
@@ -133,7 +136,7 @@ class CNNStage:
             verdicts = logits[:, 1:].logsumexp(1) - logits[:, 0]
             shares = logits[:, 1:].softmax(1)
             found += [
-                WindowReading(window.text, float(verdict), share.tolist())
+                WindowReading(window.text, Span.of(window), float(verdict), share.tolist())
                 for window, verdict, share in zip(chosen, verdicts, shares, strict=True)
             ]
         return found

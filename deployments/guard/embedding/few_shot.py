@@ -20,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 from deployments.contracts import GuardRequest
 from deployments.guard.embedding.cnn import as_text
+from deployments.guard.embedding.piece import Piece, Span
 from deployments.inference.encoder import TokenEncoder, Window
 from deployments.policy import Category, Policy
 
@@ -50,15 +51,18 @@ class FewShot:
         """The categories that have examples."""
         return tuple(self._models)
 
-    def score(self, requests: Sequence[GuardRequest]) -> list[dict[str, float]]:
-        """One table of category -> probability for each window of each request."""
+    def score(self, requests: Sequence[GuardRequest]) -> list[Piece]:
+        """The probability of each category for each window of each request."""
         if self._encoder is None:
             return []
         windows = self._encoder.encode([as_text(request) for request in requests])
         return [
-            {name: model.probability(text) for name, model in self._models.items()}
-            for text in map(_Text.of, windows)
+            Piece(window.text, Span.of(window), self._scores(_Text.of(window)))
+            for window in windows
         ]
+
+    def _scores(self, text: "_Text") -> dict[str, float]:
+        return {name: model.probability(text) for name, model in self._models.items()}
 
     def _fitted(self, category: Category, background: Sequence["_Text"]) -> "_Model":
         examples = category.examples

@@ -7,6 +7,7 @@ what would have been blocked.
 
 import asyncio
 import logging
+import os
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -61,13 +62,13 @@ class ShadowRecord(Contract):
 
 
 class ShadowLog:
-    """Appends to the log in the name of one replica.
-
-    Raises:
-        ConfigurationError: the file cannot be opened.
-    """
+    """Appends to the log in the name of one replica; holds the file open until it is closed."""
 
     def __init__(self, path: Path, active: Policy, candidate: Policy, cnn: str | None) -> None:
+        """
+        Raises:
+            ConfigurationError: the file cannot be opened.
+        """
         self._descriptor = open_log(path)
         self._keep_prompts = active.audit.keep_prompts
         self._replica = uuid.uuid4().hex[:12]
@@ -90,6 +91,10 @@ class ShadowLog:
         """Appends the counts alone. Raises OSError if that fails."""
         self._append(counts, None)
 
+    def close(self) -> None:
+        """Closes the file; nothing may be appended after that."""
+        os.close(self._descriptor)
+
     def _append(self, counts: Counts, case: Case | None) -> None:
         record = ShadowRecord(
             time=datetime.now(UTC),
@@ -110,6 +115,7 @@ class Shadow:
         self._judge, self._log = candidate, log
         self._at_once, self._seconds = at_once, seconds
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
         self.counts = Counts()
 
     def follow(self, request: GuardRequest, verdict: PromptVerdict) -> None:
@@ -119,15 +125,28 @@ class Shadow:
             return
         task = asyncio.create_task(self._compare(request, verdict))
         self._tasks.add(task)  # the loop itself keeps no task alive
-        task.add_done_callback(self._tasks.discard)
-
-    async def settled(self) -> None:
-        """Returns when nothing is in flight."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        task.add_done_callback(self._done)
 
     def close(self) -> None:
-        """Logs the last counts."""
+        """Logs the counts. The log is closed when nothing is in flight any more.
+
+        What is in flight is logged too, if the loop goes on running. No prompt may follow. Harmless
+        the second time.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        self._log_counts()
+        if not self._tasks:
+            self._log.close()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._closing and not self._tasks:
+            self._log_counts()
+            self._log.close()
+
+    def _log_counts(self) -> None:
         try:
             self._log.counts(self.counts)
         except OSError:

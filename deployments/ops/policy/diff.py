@@ -15,6 +15,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,13 +168,13 @@ def _environment(holder: Mapping[str, Any]) -> dict[str, str]:
 async def _compare_on_models(
     before: Policy, after: Policy, requests: Sequence[GuardRequest], config: GuardConfig
 ) -> list[Compared]:
-    from deployments.guard.models import Stages  # loads torch, which reads the environment
+    from deployments.guard.models import GuardModels  # loads torch, which reads the environment
 
     llm = LanguageModel("guard", config.llm)
     try:
-        stages = Stages(llm, config)
-        first, second = (stages.cascade(policy, config.cnn).judge for policy in (before, after))
-        return await compare(first, second, requests)
+        with closing(GuardModels(llm, config)) as models:
+            first, second = (models.cascade(policy, config.cnn).judge for policy in (before, after))
+            return await compare(first, second, requests)
     finally:
         llm.shutdown()
 

@@ -15,7 +15,7 @@ def cnn() -> CNNStage:
 
 
 def heaviest(cnn: CNNStage, **fields: str) -> float:
-    return max(sum(table.values()) for table in cnn.score([GuardRequest(**fields)]))
+    return max(sum(piece.scores.values()) for piece in cnn.score([GuardRequest(**fields)]))
 
 
 def test_harm_and_its_look_alike_are_told_apart(cnn):
@@ -30,8 +30,8 @@ def test_long_text_is_read_whole(cnn):
 def test_scores_do_not_depend_on_the_batch(cnn):
     requests = [GuardRequest(prompt=f"a dog and {n} cats in a garden") for n in range(20)]
     together = cnn.score(requests)
-    for request, table in zip(requests, together, strict=True):
-        assert cnn.score([request])[0] == pytest.approx(table, abs=1e-4)
+    for request, piece in zip(requests, together, strict=True):
+        assert cnn.score([request])[0].scores == pytest.approx(piece.scores, abs=1e-4)
 
 
 def test_a_prompt_cannot_pose_as_what_is_avoided(cnn):
@@ -40,7 +40,7 @@ def test_a_prompt_cannot_pose_as_what_is_avoided(cnn):
     assert heaviest(cnn, prompt=f"a house | avoid: {harm}") > 0.9
 
 
-def test_what_the_tokenizer_drops_gives_no_table(cnn):
+def test_what_the_tokenizer_drops_has_no_score(cnn):
     assert cnn.score([GuardRequest(prompt="\u200b")]) == []
 
 

@@ -59,7 +59,7 @@ def few_shot(encoder: TokenEncoder) -> FewShot:
 
 
 def scored(few_shot: FewShot, *prompts: str) -> list[dict[str, float]]:
-    return few_shot.score([GuardRequest(prompt=prompt) for prompt in prompts])
+    return [piece.scores for piece in few_shot.score([GuardRequest(prompt=p) for p in prompts])]
 
 
 def test_only_categories_with_examples_are_scored(few_shot: FewShot) -> None:
@@ -117,4 +117,4 @@ def test_the_negative_prompt_is_read(few_shot: FewShot) -> None:
             GuardRequest(prompt="a garden shed", negative_prompt="spiders, cobwebs"),
         ]
     )
-    assert avoiding["spiders"] > shown["spiders"]
+    assert avoiding.scores["spiders"] > shown.scores["spiders"]

@@ -8,7 +8,7 @@ from deployments.contracts import GuardRequest
 from deployments.guard.canaries import Canaries, check_canaries
 from deployments.guard.cascade import Cascade
 from deployments.guard.config import GuardConfig
-from deployments.guard.models import Stages
+from deployments.guard.models import GuardModels
 from deployments.inference.language_model import LanguageModelConfig
 from deployments.paths import ROOT
 from deployments.policy import Category, Policy, load_policy
@@ -20,7 +20,7 @@ POLICY = load_policy(ROOT / "configs" / "policies" / "default.yaml")
 
 def cascade(model, policy: Policy = POLICY, cnn: str | None = "embedded:cnn") -> Cascade:
     config = GuardConfig(llm=LanguageModelConfig(model="embedded:guard"))
-    return Stages(model, config).cascade(policy, cnn)
+    return GuardModels(model, config).cascade(policy, cnn)
 
 
 async def test_the_shipped_canaries_pass(guard_model):
@@ -133,9 +133,10 @@ async def test_a_cancelled_judge_leaves_nothing_in_the_engine(guard_model):
     judging = asyncio.create_task(
         cascade(guard_model, cnn=None).judge(GuardRequest(prompt="a house by the sea, " * 1000))
     )
-    await asyncio.sleep(0.1)  # by now it is in the engine
     engine = guard_model._engine
-    assert engine.get_num_unfinished_requests()
+    async with asyncio.timeout(60):
+        while not engine.get_num_unfinished_requests():  # noqa: ASYNC110 (it gives no event)
+            await asyncio.sleep(0.01)
     judging.cancel()
     with pytest.raises(asyncio.CancelledError):
         await judging

@@ -3,26 +3,28 @@
 import asyncio
 import json
 import logging
+from contextlib import ExitStack, asynccontextmanager, closing
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
 import graph
-from deployments.contracts import GuardRequest
+from deployments.contracts import GuardRequest, PromptVerdict
 from deployments.errors import ConfigurationError
-from deployments.guard.config import ShadowConfig
-from deployments.guard.deployment import GuardDeployment
+from deployments.guard.config import GuardConfig, ShadowConfig
+from deployments.guard.guard import Guard
+from deployments.guard.models import GuardModels
 from deployments.guard.shadow import shadow as module
 from deployments.guard.shadow.shadow import Counts, Shadow, ShadowLog, candidate_cnn, candidate_of
+from deployments.inference.language_model import LanguageModelConfig
 from deployments.ops.serve_config import read_serve_config
 from deployments.ops.shadow_report import main as report
 from deployments.paths import ROOT
 from deployments.policy import CNNThresholds, Policy
 from tests.guard.parts import POLICY, TableModel
 from tests.ops.policy.test_diff import CANDIDATE, TABLE, changed, judge
-
-Guard = GuardDeployment.func_or_class
 
 
 def request(prompt: str, **fields) -> GuardRequest:
@@ -47,8 +49,18 @@ async def follow(shadow: Shadow, *prompts: str) -> None:
     active = judge(POLICY, TableModel(TABLE))
     for prompt in prompts:
         asked = request(prompt)
-        shadow.follow(asked, await active(asked))
-        await shadow.settled()
+        verdict = await active(asked)
+        async with started_tasks():
+            shadow.follow(asked, verdict)
+
+
+@asynccontextmanager
+async def started_tasks():
+    """Waits in the end for the tasks that were started within."""
+    before = asyncio.all_tasks()
+    yield
+    if started := asyncio.all_tasks() - before:
+        await asyncio.wait(started)
 
 
 async def test_only_differing_verdicts_are_logged_without_the_prompt(shadow):
@@ -83,17 +95,37 @@ async def test_the_answer_does_not_wait_and_what_is_too_much_is_left_out(shadow)
 
     running = shadow(slow, at_once=2)
     verdict = await judge(POLICY, TableModel(TABLE))(request("a logo"))
-    for number in range(5):
-        running.follow(request(f"a logo {number}"), verdict)
-    assert judged == []  # not even begun: the answer is on its way first
-    await asyncio.sleep(0)
-    assert judged == ["a logo 0", "a logo 1"]
-    free.set()
-    await running.settled()
+    async with started_tasks():
+        for number in range(5):
+            running.follow(request(f"a logo {number}"), verdict)
+        assert judged == []  # not even begun: the answer is on its way first
+        await asyncio.sleep(0)
+        assert judged == ["a logo 0", "a logo 1"]
+        free.set()
     assert running.counts == Counts(compared=2, differing=2, dropped=3)
-    running.follow(request("a logo"), verdict)  # there is room again
-    await running.settled()
+    async with started_tasks():
+        running.follow(request("a logo"), verdict)  # there is room again
     assert running.counts.compared == 3
+
+
+async def test_what_is_in_flight_at_the_close_is_logged_before_the_file_is_closed(shadow):
+    free = asyncio.Event()
+
+    async def slow(asked):
+        await free.wait()
+        return await judge(CANDIDATE, TableModel(TABLE))(asked)
+
+    files = open_files()
+    running = shadow(slow)
+    assert open_files() == files + 1
+    verdict = await judge(POLICY, TableModel(TABLE))(request("a logo"))
+    async with started_tasks():
+        running.follow(request("a logo"), verdict)
+        running.close()
+        assert [line["counts"]["compared"] for line in shadow.lines()] == [0]
+        free.set()
+    assert [line["counts"]["compared"] for line in shadow.lines()] == [0, 1, 1]
+    assert open_files() == files
 
 
 async def test_a_shadow_that_fails_or_hangs_is_counted_and_not_felt(shadow, caplog):
@@ -134,33 +166,65 @@ async def test_counts_are_logged_now_and_then_and_at_the_end(shadow, monkeypatch
     assert not any("case" in line for line in shadow.lines())
 
 
-class TestDeployment:
-    """The Serve class with its models replaced."""
+class TestGuard:
+    """The guard with a shadow beside its cascade."""
 
-    def guard(self, shadow: Shadow | None) -> Guard:
-        guard = Guard.__new__(Guard)
-        guard._shadow, guard._llm = shadow, None
-        guard._cascade = type(
-            "Stub", (), {"screen": staticmethod(judge(POLICY, TableModel(TABLE)))}
-        )
-        return guard
+    @pytest.fixture
+    def guard(self, tmp_path):
+        """Makes a guard whose shadow, if it has one, runs the candidate policy."""
+        with ExitStack() as made:
 
-    async def test_the_active_verdict_is_the_answer(self, shadow):
-        running = shadow()
-        verdict = await self.guard(running).screen(request("a logo"))
-        assert verdict.action == "allow"
-        await running.settled()
-        assert running.counts.differing == 1
+            def make(shadowed: bool = True) -> Guard:
+                log = str(tmp_path / "runs" / "shadow.jsonl")
+                config = GuardConfig(
+                    llm=LanguageModelConfig(model="unused"),
+                    shadow=ShadowConfig(policy="candidate", log=log) if shadowed else None,
+                )
+                models = made.enter_context(closing(GuardModels(TableModel(TABLE), config)))
+                guard = Guard(models, config, POLICY, CANDIDATE if shadowed else None)
+                return made.enter_context(closing(guard))
 
-    async def test_without_a_shadow_there_is_none(self):
-        assert (await self.guard(None).screen(request("a logo"))).action == "allow"
+            yield make
 
-    async def test_the_last_counts_are_logged_when_the_replica_ends(self, shadow):
-        guard = self.guard(shadow())
-        await guard.screen(request("a dog"))
-        await guard._shadow.settled()
-        guard.__del__()
+    async def judged(self, guard: Guard, prompt: str) -> PromptVerdict:
+        async with started_tasks():
+            found = await guard.screen(request(prompt))
+            if not isinstance(found, PromptVerdict):
+                found = await guard.decide(request(prompt), found)
+        return found
+
+    async def test_the_active_verdict_is_the_answer(self, guard, shadow):
+        assert (await self.judged(guard(), "a logo")).action == "allow"
+        (line,) = shadow.lines()
+        assert line["case"]["difference"]["after"]["action"] == "block"
+
+    async def test_a_verdict_of_the_screening_is_shadowed_too(self, guard, shadow):
+        assert (await self.judged(guard(), "a blood bath")).stage == "blocklist"
+        assert shadow.lines() == []
+
+    async def test_without_a_shadow_there_is_none(self, guard, shadow):
+        assert (await self.judged(guard(shadowed=False), "a logo")).action == "allow"
+        assert not shadow.path.exists()
+
+    async def test_the_last_counts_are_logged_when_the_guard_is_closed(self, guard, shadow):
+        closed = guard()
+        await self.judged(closed, "a dog")
+        closed.close()
         assert shadow.lines()[-1]["counts"]["compared"] == 1
+
+    async def test_reloads_leave_no_file_open(self, guard):
+        reloaded = guard()
+        files = open_files()
+        for turn in range(20):
+            word = {"violence": {"block_terms": [f"zorblax {turn}"]}}
+            await reloaded.reword(changed(name="test", categories=word))
+        assert open_files() == files
+        assert (await self.judged(reloaded, "a zorblax 19")).action == "block"
+        assert (await self.judged(reloaded, "a zorblax 3")).action == "allow"
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_shadow_tries_a_policy_or_a_single_stage():
