@@ -119,8 +119,8 @@ def _rewriter_forms(smol) -> dict[str, Callable[[str], Windows]]:
     told = order("soften", SMALL_POLICY.categories["demeaning"], ground=True, vague=True)
     return {
         "rewriter": lambda text: [template.encode(text, "demeaning")],
-        "rewriter answer": lambda text: [template.text(text), template.stop_ids],
-        "rewriter instruct": lambda text: [instruct.encode(text, told), instruct.text(text)],
+        "rewriter answer": lambda text: [template.plain(text), template.stop_ids],
+        "rewriter instruct": lambda text: [instruct.encode(text, told), instruct.user(text)],
     }
 
 
