@@ -45,6 +45,9 @@ class WordTokenizer:
         special = "" if split_special_tokens else r"<\|\w+\|>|"
         return [self._id(word) for word in re.findall(rf"{special}\w+|[^\w ]", text)]
 
+    def get_added_vocab(self) -> dict[str, int]:
+        return {}
+
     def text(self, ids: Sequence[int]) -> str:
         return " ".join(self.words[i] for i in ids)
 

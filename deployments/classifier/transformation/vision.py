@@ -6,7 +6,7 @@ words what each kind of harm is.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deployments import pictures
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, UnparsableAnswer
-from deployments.inference.chat_template import PLACE, ChatTemplate, ChatTokenizer
+from deployments.inference.chat_template import PLACE, ChatTemplate
+from deployments.inference.protocols import CausalLM
 from deployments.policy import Category
 
 STAGE = "classifier"
@@ -38,26 +39,6 @@ CHANGED = (
     'the request did not ask for that, else "no", or "unsure". Words such as beautiful, better or '
     "professional ask for no other person:\n"
 )
-
-
-class VisionModel(Protocol):
-    """A language model that sees pictures, such as `inference.language_model.LanguageModel`."""
-
-    @property
-    def tokenizer(self) -> ChatTokenizer: ...
-
-    @property
-    def max_tokens(self) -> int: ...
-
-    async def complete(
-        self,
-        ids: Sequence[int],
-        max_tokens: int,
-        *,
-        stop_token_ids: Sequence[int] = (),
-        schema: Mapping[str, Any] | None = None,
-        images: Sequence[Image.Image] = (),
-    ) -> str | None: ...
 
 
 class VisionConfig(BaseModel):
@@ -91,7 +72,7 @@ class VisionJudge:
     """Scores edits as the transformation model does: 0, 0.5 or 1 for no, unsure and yes."""
 
     def __init__(
-        self, model: VisionModel, kinds: Mapping[str, Category | None], config: VisionConfig
+        self, model: CausalLM, kinds: Mapping[str, Category | None], config: VisionConfig
     ) -> None:
         """
         Args:

@@ -14,8 +14,9 @@ from deployments.errors import ConfigurationError, UnparsableAnswer
 from deployments.guard.calibration import Calibration
 from deployments.guard.config import GuardConfig
 from deployments.guard.decision import UNKNOWN
-from deployments.guard.language.adapters import Adapter, Model, adapter_for
+from deployments.guard.language.adapters import Adapter, adapter_for
 from deployments.guard.language.adapters.protocol import Level
+from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 
 OPERATIONS: tuple[Operation, ...] = ("generate", "edit")
@@ -26,7 +27,7 @@ class LLMStage:
     of the question, so the model is not asked about them."""
 
     def __init__(
-        self, model: Model, policy: Policy, config: GuardConfig, calibration: Calibration
+        self, model: CausalLM, policy: Policy, config: GuardConfig, calibration: Calibration
     ) -> None:
         """
         Raises:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deployments.inference.chat_template import PLACE, ChatTemplate, ChatTokenizer
+from deployments.inference.chat_template import PLACE, ChatTemplate
+from deployments.inference.protocols import Tokenizer
 from deployments.policy import Category
 from deployments.rewriter.revise.soften import SoftKind
 
@@ -85,19 +86,14 @@ def order(kind: SoftKind | None, category: Category | None, *, ground: bool, vag
     return "\n".join([*lines, IF_OPEN if ground else NOT_SPECIFIC])
 
 
-class InstructTemplate:
-    """Turns prompts into token ids of questions, in the model's own chat template.
+class InstructTemplate(ChatTemplate):
+    """Turns prompts into token ids of questions, in the model's own chat template."""
 
-    Attributes:
-        stop_ids: tokens that end an answer.
-    """
-
-    def __init__(self, tokenizer: ChatTokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         """Raises ConfigurationError if the model has no fitting chat template."""
         message = f"{INSTRUCTION}\n{PLACE}\n{CLOSE}"
         # A model that may think aloud is to answer at once: the schema leaves no room for it.
-        self._chat = ChatTemplate(tokenizer, message, enable_thinking=False)
-        self.stop_ids = self._chat.stop_ids
+        super().__init__(tokenizer, message, enable_thinking=False)
 
     def encode(self, prompt: str, told: str) -> list[int]:
         """Token ids of the whole question, up to the answer's first token.
@@ -105,8 +101,4 @@ class InstructTemplate:
         Args:
             told: the `order` for this prompt.
         """
-        return self._chat.around(self._chat.control(f"{told}\n{OPEN}") + self.text(prompt))
-
-    def text(self, text: str) -> list[int]:
-        """Plain text as tokens, whatever control tokens it spells."""
-        return self._chat.user(text)
+        return self.around(self.control(f"{told}\n{OPEN}") + self.user(prompt))

@@ -1,16 +1,15 @@
 """One question that softens and grounds, to an instruct model that answers in a JSON schema."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from deployments.contracts import RewriteRequest, Version
 from deployments.errors import ConfigurationError
-from deployments.inference.chat_template import ChatTokenizer
+from deployments.inference.protocols import CausalLM
 from deployments.policy import Category
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.revise.ground import grounded
 from deployments.rewriter.revise.instruct import SCHEMA, Answer, InstructTemplate, order, parsed
-from deployments.rewriter.revise.proposal import Model, new_wording
+from deployments.rewriter.revise.proposal import new_wording
 from deployments.rewriter.revise.revision import Revision
 from deployments.rewriter.revise.similarity import Similarity
 from deployments.rewriter.revise.soften import SOFT_KINDS, soft_kind, softened
@@ -18,13 +17,6 @@ from deployments.rewriter.revise.vague import vague
 
 FORM_TOKENS = 64
 """More than the JSON around the wordings takes."""
-
-
-class InstructModel(Model, Protocol):
-    """A model with a chat template of its own."""
-
-    @property
-    def tokenizer(self) -> ChatTokenizer: ...
 
 
 class OneCall:
@@ -35,7 +27,7 @@ class OneCall:
 
     def __init__(
         self,
-        model: InstructModel,
+        model: CausalLM,
         categories: Mapping[str, Category],
         similarity: Similarity,
         config: RewriterConfig,
@@ -109,11 +101,11 @@ class OneCall:
         return softened_tokens + self._config.longest_answer(softened_tokens) + FORM_TOKENS
 
     def _wording_tokens(self, prompt: str) -> int:
-        return self._config.longest_answer(len(self._template.text(prompt)))
+        return self._config.longest_answer(len(self._template.user(prompt)))
 
     def _wording(self, answer: str, prompt: str) -> str | None:
         """The answer as a prompt, if it is another one and has not grown beyond the limit."""
         found = new_wording(answer, prompt)
-        if found is None or len(self._template.text(found)) > self._wording_tokens(prompt):
+        if found is None or len(self._template.user(found)) > self._wording_tokens(prompt):
             return None
         return found

@@ -2,38 +2,19 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
 
 from deployments.contracts import Change, RewriteKind
+from deployments.inference.protocols import CausalLM
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.revise.template import NOTHING, RewriterTemplate
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class Model(Protocol):
-    """What this file needs of `deployments.inference.language_model.LanguageModel`."""
-
-    @property
-    def max_tokens(self) -> int: ...
-
-    async def complete(
-        self,
-        ids: Sequence[int],
-        max_tokens: int,
-        *,
-        temperature: float = 0.0,
-        seed: int | None = None,
-        stop_token_ids: Sequence[int] = (),
-        schema: Mapping[str, Any] | None = None,
-    ) -> str | None: ...
-
-
 class Proposer:
     """Asks for another wording of a prompt. Holds no state between requests."""
 
-    def __init__(self, model: Model, template: RewriterTemplate, config: RewriterConfig) -> None:
+    def __init__(self, model: CausalLM, template: RewriterTemplate, config: RewriterConfig) -> None:
         self._model, self._template, self._config = model, template, config
 
     async def propose(
@@ -51,7 +32,7 @@ class Proposer:
             StageFailed: the engine cannot answer.
         """
         ids = self._template.encode(prompt, about)
-        limit = self._config.longest_answer(len(self._template.text(prompt)))
+        limit = self._config.longest_answer(len(self._template.plain(prompt)))
         if len(ids) + limit > self._model.max_tokens:
             return None
         answer = await self._model.complete(

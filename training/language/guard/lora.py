@@ -11,8 +11,9 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from deployments.guard.language.template import GuardTemplate, Tokenizer
+from deployments.guard.language.template import GuardTemplate
 from deployments.inference.embedded.language import base_model
+from deployments.inference.protocols import Tokenizer
 from deployments.policy import load_policy
 from training.language import corpora
 from training.language.fit import Schedule, fit

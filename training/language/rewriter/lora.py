@@ -23,7 +23,7 @@ def packed(batch: list[Example], template: RewriterTemplate) -> Pack:
     """The batch as one sequence behind the instruction, written by the template of serving."""
     skip = len(template.prefix_ids)
     tails = [template.encode(example.prompt, example.category)[skip:] for example in batch]
-    answers = [template.text(example.answer or NOTHING) + template.stop_ids for example in batch]
+    answers = [template.plain(example.answer or NOTHING) + template.stop_ids for example in batch]
     return pack(template.prefix_ids, tails, answers)
 
 

@@ -3,14 +3,15 @@
 from deployments.contracts import Operation
 from deployments.guard.config import GuardConfig
 from deployments.guard.language.adapters.llama_guard import llama_guard
-from deployments.guard.language.adapters.protocol import Adapter, Model
+from deployments.guard.language.adapters.protocol import Adapter
 from deployments.guard.language.adapters.qwen3_guard import qwen3_guard
 from deployments.guard.language.adapters.safelight import SafelightAdapter
+from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 
 
 def adapter_for(
-    model: Model, policy: Policy, operation: Operation, config: GuardConfig
+    model: CausalLM, policy: Policy, operation: Operation, config: GuardConfig
 ) -> Adapter | None:
     """The adapter that `guard.llm_format` names; none if no category applies to the operation.
 

@@ -8,9 +8,10 @@ from typing import Any
 from deployments.contracts import GuardRequest, Operation
 from deployments.errors import ConfigurationError
 from deployments.guard.config import GuardConfig
-from deployments.guard.language.adapters.protocol import Level, Model
+from deployments.guard.language.adapters.protocol import Level
 from deployments.guard.language.template import in_windows
-from deployments.inference.chat_template import PLACE, ChatTemplate, ChatTokenizer
+from deployments.inference.chat_template import PLACE, ChatTemplate
+from deployments.inference.protocols import CausalLM, Tokenizer
 from deployments.policy import Policy
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class ChatFrame(ChatTemplate):
 
     def __init__(
         self,
-        tokenizer: ChatTokenizer,
+        tokenizer: Tokenizer,
         operation: Operation,
         window: int,
         overlap: int,
@@ -68,7 +69,7 @@ class ChatAdapter:
 
     def __init__(
         self,
-        model: Model,
+        model: CausalLM,
         frame: ChatFrame,
         verdicts: Mapping[Level, str],
         then: str,

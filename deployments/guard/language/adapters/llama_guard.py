@@ -12,8 +12,9 @@ from deployments.contracts import Operation
 from deployments.errors import ConfigurationError
 from deployments.guard.config import GuardConfig
 from deployments.guard.language.adapters.chat import ChatAdapter, ChatFrame, judged, own_kinds
-from deployments.guard.language.adapters.protocol import Level, Model
+from deployments.guard.language.adapters.protocol import Level
 from deployments.guard.language.template import described
+from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 
 CHILDREN = "S4"
@@ -37,7 +38,11 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 
 def llama_guard(
-    model: Model, policy: Policy, operation: Operation, asked: tuple[str, ...], config: GuardConfig
+    model: CausalLM,
+    policy: Policy,
+    operation: Operation,
+    asked: tuple[str, ...],
+    config: GuardConfig,
 ) -> ChatAdapter:
     """
     Raises:

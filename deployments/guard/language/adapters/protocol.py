@@ -1,30 +1,11 @@
-"""What the LLM stage needs of a way of asking a model, and that of the model."""
+"""What the LLM stage needs of a way of asking a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from deployments.contracts import GuardRequest
-from deployments.inference.chat_template import ChatTokenizer
 
 Level = Literal["safe", "controversial", "unsafe"]
-
-
-class Model(Protocol):
-    """What the LLM stage needs of `deployments.inference.language_model.LanguageModel`."""
-
-    @property
-    def tokenizer(self) -> ChatTokenizer: ...
-
-    @property
-    def max_tokens(self) -> int: ...
-
-    async def next_token_logprobs(
-        self, ids: Sequence[int], token_ids: Sequence[int]
-    ) -> dict[int, float]: ...
-
-    async def complete(
-        self, ids: Sequence[int], max_tokens: int, *, stop_token_ids: Sequence[int] = ()
-    ) -> str | None: ...
 
 
 class Adapter(Protocol):

@@ -6,7 +6,8 @@ Its template has nine fixed categories and takes no others, so what it finds is 
 from deployments.contracts import Operation
 from deployments.guard.config import GuardConfig
 from deployments.guard.language.adapters.chat import ChatAdapter, ChatFrame, judged, own_kinds
-from deployments.guard.language.adapters.protocol import Level, Model
+from deployments.guard.language.adapters.protocol import Level
+from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -28,7 +29,11 @@ VERDICTS: dict[Level, str] = {
 
 
 def qwen3_guard(
-    model: Model, policy: Policy, operation: Operation, asked: tuple[str, ...], config: GuardConfig
+    model: CausalLM,
+    policy: Policy,
+    operation: Operation,
+    asked: tuple[str, ...],
+    config: GuardConfig,
 ) -> ChatAdapter:
     """
     Raises:

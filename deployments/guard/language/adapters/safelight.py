@@ -5,15 +5,16 @@ from collections.abc import Mapping
 
 from deployments.contracts import GuardRequest
 from deployments.guard.config import GuardConfig
-from deployments.guard.language.adapters.protocol import Level, Model
+from deployments.guard.language.adapters.protocol import Level
 from deployments.guard.language.template import GuardTemplate
+from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 
 
 class SafelightAdapter:
     """Reads the category off one forward pass that scores all letters."""
 
-    def __init__(self, model: Model, policy: Policy, config: GuardConfig) -> None:
+    def __init__(self, model: CausalLM, policy: Policy, config: GuardConfig) -> None:
         """`policy` has the categories to ask about, and no others.
 
         Raises:
