@@ -11,13 +11,13 @@ from deployments.guard.config import GuardConfig
 from deployments.guard.embedding.cnn import CNNStage
 from deployments.guard.embedding.few_shot import FewShot
 from deployments.guard.embedding.stage import EmbeddingStage
-from deployments.guard.language.adapters import Model
 from deployments.guard.language.stage import LLMStage
 from deployments.inference.embedded.resolve import resolve
+from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 
 
-class LoadedModel(Model, Protocol):
+class LoadedModel(CausalLM, Protocol):
     """A running language model; `folder` is the folder or hub id that it was loaded from."""
 
     @property
