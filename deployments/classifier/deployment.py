@@ -1,6 +1,7 @@
 """The Ray Serve class of the picture classifier."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from ray import serve
@@ -9,7 +10,7 @@ from deployments.classifier import canaries
 from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.transformation.vision import VisionJudge
-from deployments.classifier.worker import Job, Worker
+from deployments.classifier.worker import Worker
 from deployments.contracts import PictureRequest, PictureVerdict
 from deployments.inference.embedded.resolve import resolve
 from deployments.inference.language_model import LanguageModel
@@ -46,13 +47,7 @@ class ClassifierDeployment:
         edit = None
         if request.input is not None and self._vision is not None:
             edit = await self._vision.scores(request)
-
-        def work(job: Job) -> PictureVerdict:
-            verdict = self._classifier.judge(request, edit)
-            job.called()
-            return verdict
-
-        return await self._worker.run(work)
+        return await self._worker.run(partial(self._classifier.judge, request, edit))
 
     async def check_health(self) -> None:
         """Raises when the thread or the vision-language model hangs."""
