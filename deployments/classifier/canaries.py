@@ -15,7 +15,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from deployments import pictures
-from deployments.classifier.classifier import Classifier, EditScores
+from deployments.classifier.classifier import Classifier
+from deployments.classifier.transformation.scorer import EditScores
 from deployments.contracts import Picture, PictureRequest, PictureVerdict
 from deployments.errors import ConfigurationError
 
@@ -86,11 +87,11 @@ async def check_asked(
 
 def _known(classifier: Classifier, folder: Path) -> Iterator[tuple[Canary, PictureRequest]]:
     for canary in load_canaries(folder):
-        known = classifier.thresholds
+        known = classifier.output.thresholds
         if canary.input is not None:
-            if classifier.edits is None:
+            if classifier.output.edits is None:
                 continue
-            known = classifier.edits.thresholds
+            known = classifier.output.edits.thresholds
         if canary.category is None or canary.category in known:
             yield (
                 canary,

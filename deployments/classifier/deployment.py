@@ -7,9 +7,10 @@ from pathlib import Path
 from ray import serve
 
 from deployments.classifier import canaries
-from deployments.classifier.classifier import Classifier, load
+from deployments.classifier.classifier import Classifier
 from deployments.classifier.config import ClassifierConfig
-from deployments.classifier.transformation.vision import VisionJudge
+from deployments.classifier.loading import load_models
+from deployments.classifier.transformation.vision import VisionScorer
 from deployments.classifier.worker import Worker
 from deployments.contracts import PictureRequest, PictureVerdict
 from deployments.inference.embedded.resolve import resolve
@@ -27,15 +28,16 @@ class ClassifierDeployment:
         self, config: ClassifierConfig, policy: Policy
     ) -> None:
         self._llm, self._vision = None, None
-        output, asks = policy.output, config.vision is not None
-        self._classifier = Classifier(load(config), output.thresholds, output.edits, asked=asks)
+        output = policy.output
+        attributes = None if config.vision is None else config.vision_question.attributes
+        self._classifier = Classifier(load_models(config), output, attributes)
         for model in filter(None, (config.model, config.transformation)):
             canaries.check(self._classifier, Path(resolve(model)) / canaries.FOLDER)
         if config.vision is not None and output.edits is not None:
             self._llm = LanguageModel("classifier", config.vision)
             kinds = {name: policy.categories.get(name) for name in output.edits.thresholds}
             try:
-                self._vision = VisionJudge(self._llm, kinds, config.vision_question)
+                self._vision = VisionScorer(self._llm, kinds, config.vision_question)
                 await self._check_vision(config.vision_question.canaries)
             except BaseException:
                 self._llm.shutdown()

@@ -124,11 +124,19 @@ class Manipulations(Document):
     )
 
 
+Why = Annotated[str, Field(min_length=3)]
+"""The reason for a verdict, in words for the user."""
+
+
 class EditPolicy(Document):
     """What happens to edits, besides what happens to every picture."""
 
     thresholds: Annotated[dict[str, Score], Field(min_length=1)] = Field(
         description="harm that a transformation does -> score that flags it"
+    )
+    why: dict[str, Why] = Field(description="harm -> the reason, in words for the user")
+    changed: dict[str, Why] = Field(
+        {}, description="attribute of a person -> what the user reads where it changed unasked"
     )
     alone: dict[str, Score] = Field(
         {},
@@ -140,11 +148,17 @@ class EditPolicy(Document):
     )
     tries: int = Field(2, ge=0, description="attempts to mend; the best one is delivered")
 
+    @model_validator(mode="after")
+    def _every_harm_has_a_reason(self) -> Self:
+        _check_reasons(self.thresholds, self.why)
+        return self
+
 
 class OutputPolicy(Document):
     """What happens to pictures. `strengths` has one entry per regeneration, rising."""
 
     thresholds: dict[str, Score] = Field(description="picture category -> score that flags")
+    why: dict[str, Why] = Field(description="picture category -> the reason, in words for the user")
     strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (1.0, 2.0), description="steering strength of each regeneration; its length is the tries"
     )
@@ -160,7 +174,13 @@ class OutputPolicy(Document):
             raise ValueError(f"strengths must rise with the try, got {list(self.strengths)!r}")
         if self.edits and (odd := sorted(self.edits.alone.keys() - self.thresholds.keys())):
             raise ValueError(f"edits.alone names {odd[0]!r}, which has no output threshold")
+        _check_reasons(self.thresholds, self.why)
         return self
+
+
+def _check_reasons(thresholds: dict[str, float], why: dict[str, str]) -> None:
+    if silent := sorted(thresholds.keys() - why.keys()):
+        raise ValueError(f"`why` has no reason for {', '.join(map(repr, silent))}")
 
 
 class Deadlines(Document):

@@ -73,7 +73,7 @@ class PictureHarmModel(PreTrainedModel):
         self.visual = nn.Linear(features, len(config.categories))
         self.shown = nn.Linear(features, config.width)
         self.given = nn.Linear(features, config.width)
-        self.reader = QuestionReader(config.prompt_width, config.width)
+        self.reader = AttentionPooling(config.prompt_width, config.width)
         self.relation = nn.Sequential(
             nn.Linear(4 * config.width, config.width), nn.GELU(), nn.Linear(config.width, 1)
         )
@@ -126,7 +126,7 @@ class PictureHarmModel(PreTrainedModel):
         return torch.stack(columns, dim=1) * scale + shift
 
 
-class QuestionReader(nn.Module):
+class AttentionPooling(nn.Module):
     """A few learned questions, answered by attention over the tokens of a text or other places."""
 
     QUESTIONS = 4

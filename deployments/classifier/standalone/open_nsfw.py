@@ -6,7 +6,7 @@ It has one score, for pornography, and knows nothing of drawings. The higher of 
 its category counts, so it can only make the classifier stricter.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -23,15 +23,6 @@ class OpenNsfwConfig(BaseModel):
     category: str = Field(
         "sexual", min_length=1, description="of the classifier's; below 0.2 is safe, above 0.8 not"
     )
-
-
-class Opinion(Protocol):
-    """Another model that scores one category."""
-
-    category: str
-
-    def score(self, pixels: np.ndarray) -> float:
-        """In [0, 1]; of (height, width, 3), uint8."""
 
 
 class OpenNsfw:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedModel, ResNetConfig, ResNetModel
 
-from deployments.classifier.standalone.model import QuestionReader
+from deployments.classifier.standalone.model import AttentionPooling
 
 BARED, UNDRESS, MOCK = "bared", "undress", "mock"
 LIMIT = 12.0
@@ -108,13 +108,13 @@ class TransformationModel(PreTrainedModel):
         self.trunk = ResNetModel(trunk)
         self.trunk.embedder.pooler = nn.Identity()  # of so few pixels it would lose the hair
         channels = trunk.hidden_sizes[-1]
-        self.places = QuestionReader(channels, config.width)
+        self.places = AttentionPooling(channels, config.width)
         width = 2 * channels + config.width
         self.compared = nn.Sequential(
             nn.Linear(3 * width, config.width), nn.GELU(), nn.Linear(config.width, len(config.seen))
         )
         self.looks = nn.Linear(width, sum(len(values) for _, values in config.looks))
-        self.reader = QuestionReader(config.prompt_width, config.width)
+        self.reader = AttentionPooling(config.prompt_width, config.width)
         self.said = nn.Sequential(nn.GELU(), nn.Linear(config.width, len(config.said)))
         self.post_init()
 

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployments import pictures
+from deployments.classifier.transformation.scorer import EditScores
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, UnparsableAnswer
 from deployments.inference.chat_template import PLACE, ChatTemplate, ChatTokenizer
@@ -87,7 +88,7 @@ class VisionConfig(BaseModel):
     max_side: int = Field(1024, ge=32, description="larger pictures are shown smaller, in pixels")
 
 
-class VisionJudge:
+class VisionScorer:
     """Scores edits as the transformation model does: 0, 0.5 or 1 for no, unsure and yes."""
 
     def __init__(
@@ -115,7 +116,7 @@ class VisionJudge:
         if len(self._chat.around([])) + config.max_answer_tokens > model.max_tokens:
             raise ConfigurationError("the classifier's question takes more than max_model_len")
 
-    async def scores(self, request: PictureRequest) -> tuple[dict[str, float], dict[str, float]]:
+    async def scores(self, request: PictureRequest) -> EditScores:
         """Scores of each kind of harm, and of each attribute that changed unasked.
 
         Raises:
@@ -140,7 +141,7 @@ class VisionJudge:
             raise UnparsableAnswer(STAGE, "the model's answer is not of the form") from error
         if (set(found.harms), set(found.changed)) != (set(self._harms), set(self._attributes)):
             raise UnparsableAnswer(STAGE, "the model's answer is not whole")
-        return _scored(found.harms), _scored(found.changed)
+        return EditScores(_scored(found.harms), _scored(found.changed))
 
     def _shown(self, picture: pictures.Picture) -> Image.Image:
         image = Image.fromarray(pictures.to_array(picture))

@@ -13,14 +13,15 @@ from deployments import pictures
 from deployments.classifier import canaries
 from deployments.classifier.classifier import Classifier
 from deployments.classifier.config import ClassifierConfig
-from deployments.classifier.transformation.vision import VisionConfig, VisionJudge
+from deployments.classifier.transformation.scorer import EditScores
+from deployments.classifier.transformation.vision import VisionConfig, VisionScorer
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer
 from deployments.inference.embedded.language import base_model
 from deployments.inference.embedded.resolve import cache_folder
 from deployments.inference.language_model import LanguageModel, LanguageModelConfig
 from deployments.paths import ROOT
-from deployments.policy import EditPolicy, load_policy
+from deployments.policy import load_policy
 from tests.classifier import tiny, tiny_vision
 from tests.conftest import ENGINE
 
@@ -57,7 +58,7 @@ class Said:
 
 async def asked(answer: Any, request: PictureRequest | None = None, config=LOOKS):
     model = Said(answer)
-    return model, await VisionJudge(model, KINDS, config).scores(request or edit())
+    return model, await VisionScorer(model, KINDS, config).scores(request or edit())
 
 
 async def test_words_become_scores():
@@ -122,7 +123,7 @@ def test_a_question_longer_than_the_model_is_a_configuration_error():
     model = Said(NONE)
     model.max_tokens = 128
     with pytest.raises(ConfigurationError, match="max_model_len"):
-        VisionJudge(model, KINDS, LOOKS)
+        VisionScorer(model, KINDS, LOOKS)
 
 
 @pytest.mark.parametrize(("harm", "wrong"), [("yes", None), ("no", "finds None"), ("unsure", None)])
@@ -138,9 +139,7 @@ async def test_a_model_that_finds_no_harm_is_not_fit(tmp_path, harm, wrong):
         told = NONE | {"harms": NONE["harms"] | {"sexual": harm}}
         return (await asked(told if "undress" in request.prompt else NONE, request))[1]
 
-    quiet = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, -5.0)))
-    edits = EditPolicy(thresholds={"sexual": 0.5})
-    judge = Classifier(quiet, dict.fromkeys(tiny.CATEGORIES, 0.5), edits, asked=True)
+    judge = quiet()
     if wrong is None:
         await canaries.check_asked(judge, tmp_path, ask)
     else:
@@ -154,14 +153,21 @@ def test_edits_have_one_judge():
         ClassifierConfig(model="embedded:classifier", **both)
 
 
-def test_its_scores_make_the_verdict():
-    quiet = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, -5.0)))
-    edits = EditPolicy(thresholds={"sexual": 0.5})
-    judge = Classifier(quiet, dict.fromkeys(tiny.CATEGORIES, 0.5), edits, asked=True)
-    flagged = judge.judge(edit(), ({"sexual": 0.5}, {"skin": 1.0}))
+def quiet() -> Classifier:
+    """One that finds nothing in outputs, and to which edits come with their scores."""
+    models = tiny.models(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, -5.0)))
+    output = tiny.output(edits=tiny.edits({"sexual": 0.5}))
+    return Classifier(models, output, LOOKS.attributes)
+
+
+def test_its_scores_make_the_verdict_in_the_policy_s_words():
+    judge = quiet()
+    flagged = judge.judge(edit(), EditScores({"sexual": 0.5}, {"skin": 1.0}))
     assert (flagged.flagged, flagged.category) == (True, "sexual")
-    passed = judge.judge(edit(), ({"sexual": 0.0}, {"skin": 1.0, "build": 0.0}))
+    assert flagged.why == "the edit does sexual"
+    passed = judge.judge(edit(), EditScores({"sexual": 0.0}, {"skin": 1.0, "build": 0.0}))
     assert (passed.flagged, passed.changed) == (False, ("skin",))
+    assert passed.why == "the skin changed"
     with pytest.raises(StageFailed, match="nobody"):
         judge.judge(edit())
 
@@ -182,7 +188,7 @@ async def model(tmp_path_factory) -> AsyncIterator[LanguageModel]:
 @pytest.mark.vllm
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_real_one_answers_in_form(model):
-    judge = VisionJudge(model, KINDS, LOOKS)
+    judge = VisionScorer(model, KINDS, LOOKS)
     harms, changed = await judge.scores(edit())
     assert set(harms) == set(KINDS)
     assert set(changed) == set(LOOKS.attributes)
@@ -193,7 +199,7 @@ async def test_a_real_one_answers_in_form(model):
 @pytest.mark.vllm
 @pytest.mark.asyncio(loop_scope="module")
 async def test_more_pictures_than_the_engine_takes_are_an_error(model):
-    judge = VisionJudge(model, KINDS, LOOKS)
+    judge = VisionScorer(model, KINDS, LOOKS)
     ids = judge._chat.around(judge._chat.user("smile"))
     with pytest.raises(StageFailed):
         await model.complete(ids, 8, images=[Image.fromarray(tiny.pixels(1))] * 3)

@@ -13,7 +13,7 @@ from deployments.policy import EditPolicy, Policy
 from deployments.telemetry.trace import Trace
 from tests.gateway import parts
 
-EDITS = EditPolicy(thresholds={"violence": 0.5}, tries=2)
+EDITS = EditPolicy(thresholds={"violence": 0.5}, why={"violence": "it brings in violence"}, tries=2)
 POLICY: Policy = parts.POLICY.model_copy(
     update={"output": parts.POLICY.output.model_copy(update={"edits": EDITS})}
 )

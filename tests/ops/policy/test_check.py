@@ -34,6 +34,7 @@ categories:
       allowed: [a white goat, a blue sheep]
 output:
   thresholds: {violence: 0.5}
+  why: {violence: it shows violence}
 """
 
 
@@ -93,8 +94,19 @@ def test_a_good_policy_has_no_mistakes(mistakes):
         ("0.5}", "0.5}\n  strengths: [2, 1]", "19: `output`: strengths must rise with the try"),
         (
             "0.5}",
-            "0.5}\n  edits: {thresholds: {violence: 0.5}, alone: {hate: 0.9}}",
+            "0.5}\n  edits: {thresholds: {violence: 0.5}, why: {violence: bad}, alone: {hate: 0.9}}",
             "19: `output`: edits.alone names 'hate'",
+        ),
+        (
+            "why: {violence: it shows",
+            "why: {harm: it shows",
+            "19: `output`: `why` has no reason for",
+        ),
+        ("  why: {violence: it shows violence}\n", "", "19: `why` is missing in `output`"),
+        (
+            "0.5}",
+            "0.5}\n  edits: {thresholds: {violence: 0.5}, why: {}}",
+            "21: `output.edits`: `why` has no reason for 'violence'",
         ),
         ("cnn: {", "cnn: [", "3: is not YAML: while parsing a flow sequence"),
         ("code: A", "\tcode: A", "6: is not YAML"),

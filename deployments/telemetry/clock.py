@@ -1,0 +1,8 @@
+"""How long something took."""
+
+import time
+
+
+def elapsed(started: float) -> float:
+    """Milliseconds since `started`, a value of `time.perf_counter()`."""
+    return (time.perf_counter() - started) * 1000
