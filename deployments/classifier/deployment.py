@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @serve.deployment(name="classifier")
 class ClassifierDeployment:
-    """Pictures in, verdicts out. A replica is ready once it has judged its canaries right."""
+    """Pictures in, verdicts out. A replica that misjudges a canary does not start."""
 
     async def __init__(  # type: ignore[misc]
         self, config: ClassifierConfig, policy: Policy
@@ -60,10 +60,12 @@ class ClassifierDeployment:
     async def _check_vision(self, folder: str | None) -> None:
         if folder is None:
             logger.warning(
-                "classifier.vision_question.canaries is not set: edits are judged untried"
+                "classifier.vision_question.canaries is not set: the vision-language model that "
+                "judges edits is not checked"
             )
         elif self._vision is not None:
-            await canaries.check_asked(self._classifier, Path(resolve(folder)), self._vision.scores)
+            path = Path(resolve(folder))
+            await canaries.check_with(self._vision.scores, self._classifier, path)
 
     def __del__(self) -> None:
         if worker := getattr(self, "_worker", None):

@@ -1,6 +1,7 @@
 """Real models, far too small to know anything, and policies that make them decide."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,12 @@ TRUNK = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}
 WINDOW = 16
 
 
+@cache
+def prompts() -> PromptEncoder:
+    """The real encoder, loaded once."""
+    return PromptEncoder(WINDOW)
+
+
 def config(**changes) -> PictureHarmConfig:
     return PictureHarmConfig(
         **{"size": 32, "trunk": TRUNK, "width": 8, "prompt_window": WINDOW} | changes
@@ -35,7 +42,7 @@ def model(seed: int = 0, **changes) -> PictureHarmModel:
 
 
 def scorer(seed: int = 0, **changes) -> PictureScorer:
-    return PictureScorer(model(seed, **changes), PromptEncoder(WINDOW))
+    return PictureScorer(model(seed, **changes), prompts())
 
 
 def models(seed: int = 0, edits: EditScorer | None = None, **changes) -> Models:
@@ -50,7 +57,7 @@ def edit_model(seed: int = 0, **changes) -> TransformationModel:
 
 
 def edit_scorer(seed: int = 0, **changes) -> EditScorer:
-    return EditScorer(edit_model(seed, **changes), PromptEncoder(WINDOW))
+    return EditScorer(edit_model(seed, **changes), prompts())
 
 
 def output(thresholds: Mapping[str, float] = ALL, edits: EditPolicy | None = None) -> OutputPolicy:

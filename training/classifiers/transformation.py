@@ -22,7 +22,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from deployments import pictures
-from deployments.classifier.canaries import FOLDER, Canary, hold, save_canaries
+from deployments.classifier.canaries import FOLDER, Canary, check_verdict, save_canaries
 from deployments.classifier.classifier import Classifier
 from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.loading import load_models
@@ -293,7 +293,7 @@ def canaries(
                 output=pictures.from_array(output),
             )
             try:
-                hold(canary, classifier.judge(request))
+                check_verdict(canary, classifier.judge(request))
             except ConfigurationError:
                 continue
             chosen.append(canary)

@@ -8,7 +8,6 @@ from PIL import Image
 
 from deployments.classifier.classifier import Classifier
 from deployments.classifier.loading import Models
-from deployments.classifier.prompt import PromptEncoder
 from deployments.classifier.standalone.open_nsfw import OpenNsfw, OpenNsfwConfig
 from deployments.classifier.standalone.scorer import PictureScorer
 from deployments.contracts import PictureRequest
@@ -19,7 +18,7 @@ from tests.classifier import tiny
 def scorer(shift: float, open_nsfw: OpenNsfw | None) -> PictureScorer:
     """One whose own scores are all the same."""
     model = tiny.model(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, shift)))
-    return PictureScorer(model, PromptEncoder(tiny.WINDOW), open_nsfw)
+    return PictureScorer(model, tiny.prompts(), open_nsfw)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from deployments.classifier.prompt import PromptEncoder
 from deployments.classifier.standalone.scorer import PictureScorer
 from deployments.errors import UnparsableAnswer
 from tests.classifier import tiny
@@ -19,7 +18,7 @@ def test_the_same_picture_has_the_same_scores_whatever_came_between():
 
 
 def test_the_whole_prompt_is_read_and_its_worst_window_counts():
-    scorer, encoder = tiny.scorer(), PromptEncoder(tiny.WINDOW)
+    scorer, encoder = tiny.scorer(), tiny.prompts()
     parts = ["a man in a park " * 3, "two red cats and a dog " * 2, "snow at night " * 4]
     windows = encoder.windows(" ".join(parts))
     assert sum(len(window) - 2 for window in windows) == len(
@@ -52,4 +51,4 @@ def test_a_score_that_is_no_number_is_no_answer():
     with torch.no_grad():
         model.visual.bias[2] = math.nan
     with pytest.raises(UnparsableAnswer):
-        PictureScorer(model, PromptEncoder(tiny.WINDOW)).scores(tiny.pixels(), "a cat")
+        PictureScorer(model, tiny.prompts()).scores(tiny.pixels(), "a cat")

@@ -7,7 +7,6 @@ import torch
 
 from deployments.classifier.classifier import Classifier
 from deployments.classifier.loading import Models
-from deployments.classifier.prompt import PromptEncoder
 from deployments.classifier.transformation.model import (
     TransformationConfig,
     TransformationModel,
@@ -161,7 +160,7 @@ def test_a_score_that_is_no_number_is_no_answer():
     model = tiny.edit_model()
     with torch.no_grad():
         model.compared[-1].bias[0] = math.nan
-    scorer = EditScorer(model, PromptEncoder(tiny.WINDOW))
+    scorer = EditScorer(model, tiny.prompts())
     with pytest.raises(UnparsableAnswer):
         scorer.scores(tiny.pixels(1), "make them smile", tiny.pixels(2))
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from PIL import Image
-from transformers import AutoTokenizer
 
 from deployments import pictures
 from deployments.classifier import canaries
@@ -17,8 +16,6 @@ from deployments.classifier.transformation.scorer import EditScores
 from deployments.classifier.transformation.vision import VisionConfig, VisionScorer
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer
-from deployments.inference.embedded.language import base_model
-from deployments.inference.embedded.resolve import cache_folder
 from deployments.inference.language_model import LanguageModel, LanguageModelConfig
 from deployments.paths import ROOT
 from deployments.policy import load_policy
@@ -41,13 +38,11 @@ def edit(prompt: str = "make them smile") -> PictureRequest:
 class Said:
     """Answers with what it is told to, and keeps the question."""
 
-    max_tokens = 2048
+    max_tokens = 8192
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer if answer is None or isinstance(answer, str) else json.dumps(answer)
-        self.tokenizer = AutoTokenizer.from_pretrained(base_model(cache_folder()))
-        self.tokenizer.add_special_tokens({"additional_special_tokens": tiny_vision.MARKS})
-        self.tokenizer.chat_template = tiny_vision.TEMPLATE
+        self.tokenizer = tiny_vision.byte_tokenizer()
         self.question, self.images, self.schema = "", [], {}
 
     async def complete(self, ids, max_tokens, *, stop_token_ids=(), schema=None, images=()):
@@ -121,7 +116,7 @@ async def test_a_request_without_room_for_an_answer_is_not_judged():
 
 def test_a_question_longer_than_the_model_is_a_configuration_error():
     model = Said(NONE)
-    model.max_tokens = 128
+    model.max_tokens = 1024
     with pytest.raises(ConfigurationError, match="max_model_len"):
         VisionScorer(model, KINDS, LOOKS)
 
@@ -141,10 +136,10 @@ async def test_a_model_that_finds_no_harm_is_not_fit(tmp_path, harm, wrong):
 
     judge = quiet()
     if wrong is None:
-        await canaries.check_asked(judge, tmp_path, ask)
+        await canaries.check_with(ask, judge, tmp_path)
     else:
         with pytest.raises(ConfigurationError, match=wrong):
-            await canaries.check_asked(judge, tmp_path, ask)
+            await canaries.check_with(ask, judge, tmp_path)
 
 
 def test_edits_have_one_judge():
