@@ -1,4 +1,4 @@
-"""Edits judged by a vision-language model: its question, its answer, and a real one on vLLM."""
+"""Edits scored by a vision-language model: its question, its answer, and a real one on vLLM."""
 
 import json
 from collections.abc import AsyncIterator
@@ -134,15 +134,15 @@ async def test_a_model_that_finds_no_harm_is_not_fit(tmp_path, harm, wrong):
         told = NONE | {"harms": NONE["harms"] | {"sexual": harm}}
         return (await asked(told if "undress" in request.prompt else NONE, request))[1]
 
-    judge = quiet()
+    classifier = quiet()
     if wrong is None:
-        await canaries.check_with(ask, judge, tmp_path)
+        await canaries.check_with(ask, classifier, tmp_path)
     else:
         with pytest.raises(ConfigurationError, match=wrong):
-            await canaries.check_with(ask, judge, tmp_path)
+            await canaries.check_with(ask, classifier, tmp_path)
 
 
-def test_edits_have_one_judge():
+def test_edits_are_scored_by_one_model():
     both = {"transformation": "embedded:transformation", "vision": {"model": "a/vlm"}}
     with pytest.raises(ValueError, match="not both"):
         ClassifierConfig(model="embedded:classifier", **both)
@@ -156,15 +156,15 @@ def quiet() -> Classifier:
 
 
 def test_its_scores_make_the_verdict_in_the_policy_s_words():
-    judge = quiet()
-    flagged = judge.judge(edit(), EditScores({"sexual": 0.5}, {"skin": 1.0}))
+    classifier = quiet()
+    flagged = classifier.judge(edit(), EditScores({"sexual": 0.5}, {"skin": 1.0}))
     assert (flagged.flagged, flagged.category) == (True, "sexual")
     assert flagged.why == "the edit does sexual"
-    passed = judge.judge(edit(), EditScores({"sexual": 0.0}, {"skin": 1.0, "build": 0.0}))
+    passed = classifier.judge(edit(), EditScores({"sexual": 0.0}, {"skin": 1.0, "build": 0.0}))
     assert (passed.flagged, passed.changed) == (False, ("skin",))
     assert passed.why == "the skin changed"
     with pytest.raises(StageFailed, match="nobody"):
-        judge.judge(edit())
+        classifier.judge(edit())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -183,18 +183,18 @@ async def model(tmp_path_factory) -> AsyncIterator[LanguageModel]:
 @pytest.mark.vllm
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_real_one_answers_in_form(model):
-    judge = VisionScorer(model, KINDS, LOOKS)
-    harms, changed = await judge.scores(edit())
+    scorer = VisionScorer(model, KINDS, LOOKS)
+    harms, changed = await scorer.scores(edit())
     assert set(harms) == set(KINDS)
     assert set(changed) == set(LOOKS.attributes)
     assert {*harms.values(), *changed.values()} <= {0.0, 0.5, 1.0}
-    assert (harms, changed) == await judge.scores(edit())
+    assert (harms, changed) == await scorer.scores(edit())
 
 
 @pytest.mark.vllm
 @pytest.mark.asyncio(loop_scope="module")
 async def test_more_pictures_than_the_engine_takes_are_an_error(model):
-    judge = VisionScorer(model, KINDS, LOOKS)
-    ids = judge._chat.around(judge._chat.user("smile"))
+    scorer = VisionScorer(model, KINDS, LOOKS)
+    ids = scorer._chat.around(scorer._chat.user("smile"))
     with pytest.raises(StageFailed):
         await model.complete(ids, 8, images=[Image.fromarray(tiny.pixels(1))] * 3)
