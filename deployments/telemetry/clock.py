@@ -4,5 +4,5 @@ import time
 
 
 def elapsed(started: float) -> float:
-    """Milliseconds since `started`, a value of `time.perf_counter()`."""
+    """Milliseconds since `started`, a `time.perf_counter()`."""
     return (time.perf_counter() - started) * 1000
