@@ -1,9 +1,8 @@
-"""Pictures known to be good or bad, shipped with the model: a replica that misjudges one must not
-start.
+"""Known pictures that are shipped with a model: a replica that misjudges one does not start.
 
 `canaries/canaries.json` in the model's folder is a list of `{file, prompt, category, input?,
-changed?}`; `category` is what the picture must be flagged for, null where it must pass. With
-`input`, the picture that was edited, `changed` names what must be found to have changed unasked.
+changed?}`. The picture must be flagged for `category`, and must pass where that is null. `input` is
+the picture that was edited, and `changed` has the attributes that must count as changed unasked.
 """
 
 import json
@@ -15,7 +14,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from deployments import pictures
-from deployments.classifier.classifier import Classifier, EditScores
+from deployments.classifier.classifier import Classifier
+from deployments.classifier.transformation.scorer import EditScores
 from deployments.contracts import Picture, PictureRequest, PictureVerdict
 from deployments.errors import ConfigurationError
 
@@ -38,7 +38,7 @@ def load_canaries(folder: Path) -> list[Canary]:
     """The list in `folder`.
 
     Raises:
-        ConfigurationError: it is missing, malformed, or lacks a good or a bad picture.
+        ConfigurationError: it is missing or malformed, or has no good or no bad picture.
     """
     try:
         text = (folder / LIST).read_text(encoding="utf-8")
@@ -60,19 +60,24 @@ def save_canaries(folder: Path, canaries: list[Canary], images: dict[str, np.nda
 
 
 def check(classifier: Classifier, folder: Path) -> None:
-    """Judges every canary; those of categories that the policy leaves out are passed over.
+    """Judges every canary but those of categories that the policy leaves out.
 
     Raises:
         ConfigurationError: one is judged wrong, or cannot be read.
     """
     for canary, request in _known(classifier, folder):
-        hold(canary, classifier.judge(request))
+        check_verdict(canary, classifier.judge(request))
 
 
-async def check_asked(
-    classifier: Classifier, folder: Path, ask: Callable[[PictureRequest], Awaitable[EditScores]]
+async def check_with(
+    score_edit: Callable[[PictureRequest], Awaitable[EditScores]],
+    classifier: Classifier,
+    folder: Path,
 ) -> None:
-    """The same, of edits that another model is asked about.
+    """As `check`, where another model scores edits.
+
+    Args:
+        score_edit: asks that model.
 
     Raises:
         ConfigurationError: one is judged wrong, or cannot be read.
@@ -80,17 +85,18 @@ async def check_asked(
         StageFailed: the model cannot answer.
     """
     for canary, request in _known(classifier, folder):
-        edit = await ask(request) if request.input is not None else None
-        hold(canary, classifier.judge(request, edit))
+        edit = await score_edit(request) if request.input is not None else None
+        check_verdict(canary, classifier.judge(request, edit))
 
 
 def _known(classifier: Classifier, folder: Path) -> Iterator[tuple[Canary, PictureRequest]]:
+    """The canaries of categories that the policy has a threshold for."""
     for canary in load_canaries(folder):
-        known = classifier.thresholds
+        known = classifier.output.thresholds
         if canary.input is not None:
-            if classifier.edits is None:
+            if classifier.output.edits is None:
                 continue
-            known = classifier.edits.thresholds
+            known = classifier.output.edits.thresholds
         if canary.category is None or canary.category in known:
             yield (
                 canary,
@@ -102,17 +108,17 @@ def _known(classifier: Classifier, folder: Path) -> Iterator[tuple[Canary, Pictu
             )
 
 
-def hold(canary: Canary, verdict: PictureVerdict) -> None:
-    """Raises ConfigurationError if the verdict is not what the canary's must be."""
+def check_verdict(canary: Canary, verdict: PictureVerdict) -> None:
+    """Raises ConfigurationError if the verdict is not the one that the canary must have."""
     if verdict.category != canary.category:
         raise ConfigurationError(
             f"the picture classifier finds {verdict.category!r} in {canary.file!r}, which must "
             f"be {canary.category!r} (scores {verdict.scores}); it is not fit to serve"
         )
-    # Of a picture that is flagged it does not matter who else was changed.
+    # A flagged picture is not mended, so what else changed does not matter.
     if canary.category is None and set(verdict.changed) != canary.changed:
         raise ConfigurationError(
-            f"the judge of edits finds {sorted(verdict.changed)} changed unasked in "
+            f"the classifier of edits finds {sorted(verdict.changed)} changed unasked in "
             f"{canary.file!r}, which must be {sorted(canary.changed)} "
             f"(scores {verdict.unintended}); it is not fit to serve"
         )

@@ -1,4 +1,4 @@
-"""Everything that an operator decides about the picture classifier."""
+"""What an operator configures of the picture classifier."""
 
 from typing import Literal, Self
 
@@ -16,27 +16,29 @@ class ClassifierConfig(BaseModel):
 
     model: str = Field(min_length=1, description="folder of the model, or `embedded:classifier`")
     transformation: str | None = Field(
-        None, description="folder of the model that judges edits, or `embedded:transformation`"
+        None, description="folder of the model that scores edits, or `embedded:transformation`"
     )
     vision: LanguageModelConfig | None = Field(
-        None, description="a vision-language model on vLLM that judges edits, in its place"
+        None, description="a vision-language model on vLLM that scores edits instead"
     )
-    vision_question: VisionConfig = Field(VisionConfig(), description="what it is asked")
+    vision_question: VisionConfig = Field(VisionConfig(), description="what that model is asked")
     open_nsfw: OpenNsfwConfig | None = Field(
-        None, description="a second opinion on photographs; needs the extra `photographs`"
+        None, description="a second model for photographs; needs the extra `photographs`"
     )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; None is its default")
     max_queued: int = Field(32, ge=0, description="pictures that may wait; more are refused")
     stall_seconds: float = Field(
-        30.0, gt=0.0, description="longest verdict of a healthy replica, in seconds"
+        30.0, gt=0.0, description="a verdict that takes longer means a hanging replica"
     )
 
     @model_validator(mode="after")
-    def _one_judge_of_edits(self) -> Self:
+    def _one_model_scores_edits(self) -> Self:
         if self.transformation is not None and self.vision is not None:
-            raise ValueError("edits have one judge: give `transformation` or `vision`, not both")
+            raise ValueError(
+                "edits are scored by one model: give `transformation` or `vision`, not both"
+            )
         return self
 
     @property

@@ -1,15 +1,17 @@
 """The Ray Serve class of the picture classifier."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from ray import serve
 
 from deployments.classifier import canaries
-from deployments.classifier.classifier import Classifier, load
+from deployments.classifier.classifier import Classifier
 from deployments.classifier.config import ClassifierConfig
-from deployments.classifier.transformation.vision import VisionJudge
-from deployments.classifier.worker import Job, Worker
+from deployments.classifier.loading import load_models
+from deployments.classifier.transformation.vision import VisionScorer
+from deployments.classifier.worker import Worker
 from deployments.contracts import PictureRequest, PictureVerdict
 from deployments.inference.embedded.resolve import resolve
 from deployments.inference.language_model import LanguageModel
@@ -20,21 +22,22 @@ logger = logging.getLogger(__name__)
 
 @serve.deployment(name="classifier")
 class ClassifierDeployment:
-    """Pictures in, verdicts out. A replica is ready once it has judged its canaries right."""
+    """Pictures in, verdicts out. A replica that misjudges a canary does not start."""
 
     async def __init__(  # type: ignore[misc]
         self, config: ClassifierConfig, policy: Policy
     ) -> None:
         self._llm, self._vision = None, None
-        output, asks = policy.output, config.vision is not None
-        self._classifier = Classifier(load(config), output.thresholds, output.edits, asked=asks)
+        output = policy.output
+        attributes = None if config.vision is None else config.vision_question.attributes
+        self._classifier = Classifier(load_models(config), output, attributes)
         for model in filter(None, (config.model, config.transformation)):
             canaries.check(self._classifier, Path(resolve(model)) / canaries.FOLDER)
         if config.vision is not None and output.edits is not None:
             self._llm = LanguageModel("classifier", config.vision)
             kinds = {name: policy.categories.get(name) for name in output.edits.thresholds}
             try:
-                self._vision = VisionJudge(self._llm, kinds, config.vision_question)
+                self._vision = VisionScorer(self._llm, kinds, config.vision_question)
                 await self._check_vision(config.vision_question.canaries)
             except BaseException:
                 self._llm.shutdown()
@@ -46,13 +49,7 @@ class ClassifierDeployment:
         edit = None
         if request.input is not None and self._vision is not None:
             edit = await self._vision.scores(request)
-
-        def work(job: Job) -> PictureVerdict:
-            verdict = self._classifier.judge(request, edit)
-            job.called()
-            return verdict
-
-        return await self._worker.run(work)
+        return await self._worker.run(partial(self._classifier.judge, request, edit))
 
     async def check_health(self) -> None:
         """Raises when the thread or the vision-language model hangs."""
@@ -63,10 +60,12 @@ class ClassifierDeployment:
     async def _check_vision(self, folder: str | None) -> None:
         if folder is None:
             logger.warning(
-                "classifier.vision_question.canaries is not set: edits are judged untried"
+                "classifier.vision_question.canaries is not set: the vision-language model that "
+                "judges edits is not checked"
             )
         elif self._vision is not None:
-            await canaries.check_asked(self._classifier, Path(resolve(folder)), self._vision.scores)
+            path = Path(resolve(folder))
+            await canaries.check_with(self._vision.scores, self._classifier, path)
 
     def __del__(self) -> None:
         if worker := getattr(self, "_worker", None):

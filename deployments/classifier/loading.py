@@ -1,31 +1,57 @@
-"""Models of `transformers`' form, loaded whole or not at all."""
+"""Loads the models of a replica, each whole or not at all."""
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from transformers import PreTrainedModel
 
+from deployments.classifier.config import ClassifierConfig
+from deployments.classifier.prompt import PromptEncoder
+from deployments.classifier.standalone.model import PictureHarmModel
+from deployments.classifier.standalone.open_nsfw import OpenNsfw
+from deployments.classifier.standalone.scorer import PictureScorer
+from deployments.classifier.transformation.model import TransformationModel
+from deployments.classifier.transformation.scorer import EditScorer
 from deployments.errors import ConfigurationError
 from deployments.inference.embedded.resolve import resolve
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 
 
-def load_whole(family: type[Model], name: str, dtype: str, device: str) -> Model:
-    """The model in its dtype on its device, frozen, in evaluation mode.
+@dataclass(frozen=True)
+class Models:
+    """What scores pictures, and what scores edits where that is configured."""
 
-    Args:
-        name: folder, hub id or `embedded:...`.
+    pictures: PictureScorer
+    edits: EditScorer | None = None
+
+
+def load_models(config: ClassifierConfig) -> Models:
+    """The configured models, but for the vision-language model that runs on vLLM.
 
     Raises:
-        ConfigurationError: it is missing or does not load whole.
+        ConfigurationError: a model is missing or does not load whole.
     """
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    model = _load(PictureHarmModel, config.model, config)
+    prompts = PromptEncoder(model.config.prompt_window, config.device)
+    open_nsfw = None if config.open_nsfw is None else OpenNsfw(config.open_nsfw, config.threads)
+    edits = None
+    if config.transformation is not None:
+        edits = EditScorer(_load(TransformationModel, config.transformation, config), prompts)
+    return Models(PictureScorer(model, prompts, open_nsfw), edits)
+
+
+def _load(family: type[Model], name: str, config: ClassifierConfig) -> Model:
+    """The model called `name`, frozen and in evaluation mode."""
     folder = resolve(name)
     try:
         model, report = family.from_pretrained(
-            folder, dtype=getattr(torch, dtype), output_loading_info=True
+            folder, dtype=getattr(torch, config.dtype), output_loading_info=True
         )
-        model.requires_grad_(False).eval().to(device)
+        model.requires_grad_(False).eval().to(config.device)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ConfigurationError(f"cannot load the model {name!r}: {error}") from error
     # transformers fills what a file lacks with random numbers and only warns.

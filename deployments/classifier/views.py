@@ -1,4 +1,4 @@
-"""What of a picture is looked at: the whole, and crops in which small things are big."""
+"""Views of a picture: the whole, and crops in which small things are larger."""
 
 import numpy as np
 import torch
@@ -6,15 +6,17 @@ from torch import Tensor
 from torch.nn import functional
 
 GRID = 3
-"""Crops per side; each has half the picture's sides, neighbours overlap by half."""
+"""Crops per side. Each has half the sides of the picture; neighbours overlap by half."""
 
 
 def views(pixels: np.ndarray, size: int) -> Tensor:
-    """The whole picture first, then the crops, each averaged or repeated to the model's size.
+    """The whole picture first, then the crops, each resized to the model's size.
+
+    Pixels are averaged where a view is larger than that, and repeated where it is smaller.
 
     Args:
         pixels: (height, width, 3), uint8, any size.
-        size: sides of the views.
+        size: sides of the views, in pixels.
 
     Returns:
         (1 + GRID**2, 3, size, size), float32 in [-1, 1].

@@ -1,17 +1,10 @@
-"""One thread for a model, one bounded queue before it, and a way to call each job off.
-
-Models are not thread-safe and a thread cannot be killed, so a cancelled request must raise its
-job's flag and then wait for the thread: a slot that is free while the device still works would let
-the next request in beside it.
-"""
+"""One thread for a model, and a bounded queue before it."""
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from deployments.errors import Cancelled, Overloaded, SafelightError, StageFailed
@@ -20,151 +13,75 @@ from deployments.futures import ended
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-SMOOTHING = 0.2
-"""Weight of the newest model call in the running mean of their duration."""
-
-
-@dataclass
-class Counters:
-    """What the worker has done since it started.
-
-    The thread writes `calls` and `seconds_per_call`, the event loop the three outcomes.
-    """
-
-    calls: int = 0
-    seconds_per_call: float = 0.0
-    completed: int = 0
-    cancelled: int = 0
-    failed: int = 0
-
-
-class Job:
-    """One job's ticket: how many model calls are planned and made, and the flag that ends it."""
-
-    def __init__(self, planned: int, called: Callable[[], None] = lambda: None) -> None:
-        self.planned = planned
-        self.calls = 0
-        self._note = called
-        self._cancelled = threading.Event()
-
-    def cancel(self) -> None:
-        """Asks the job to stop at its next model call; harmless when it is over."""
-        self._cancelled.set()
-
-    def check(self) -> None:
-        """Raises Cancelled when nobody wants the job any more."""
-        if self._cancelled.is_set():
-            raise Cancelled("the job was called off")
-
-    def called(self) -> None:
-        """Notes one finished model call. Raises Cancelled as `check` does."""
-        self.calls += 1
-        self._note()
-        self.check()
-
 
 class Worker:
-    """Runs jobs one after the other on a thread of its own.
+    """Makes calls one after the other on a thread of its own.
+
+    Models are not thread-safe, and a thread cannot be killed. So a caller that is cancelled waits
+    until the thread has left its call: the place in the queue is free only then.
 
     Args:
         stage: the service's name, for errors.
-        max_queued: jobs that may wait behind the running one.
-        stall_seconds: a pause between model calls that is longer means that the thread hangs.
+        max_queued: calls that may wait behind the running one.
+        stall_seconds: a call that takes longer means that the thread hangs.
     """
 
     def __init__(self, stage: str, max_queued: int, stall_seconds: float) -> None:
-        self.counters = Counters()
         self._stage = stage
         self._max_queued = max_queued
         self._stall_seconds = stall_seconds
-        self._jobs: set[Job] = set()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=stage)
-        self._progress = time.monotonic()
+        self._pending = 0
+        self._began: float | None = None
+        self._last_seconds = 0.0
 
-    async def run(self, work: Callable[[Job], Result], planned: int = 1) -> Result:
-        """Queues `work`, awaits it, and calls it off when the caller is cancelled.
-
-        When this returns or raises, the thread no longer works for the job.
-
-        Args:
-            work: called on the worker's thread; reports every model call to its job.
-            planned: the model calls that it means to make.
+    async def run(self, call: Callable[[], Result]) -> Result:
+        """Queues `call` and awaits its result; when this ends, the thread does not work on it.
 
         Raises:
-            Overloaded: the queue is full; `retry_after` is the time that the backlog takes.
-            Cancelled: the worker was closed.
-            StageFailed: the work raised something outside our own errors.
+            Overloaded: the queue is full; `retry_after` is the time that the backlog takes if each
+                call takes as long as the last one.
+            Cancelled: the worker was closed before the call's turn.
+            StageFailed: the call raised something outside our own errors.
         """
-        if len(self._jobs) > self._max_queued:
-            raise Overloaded(self._stage, "the queue is full", self.backlog_seconds())
-        if not self._jobs:
-            self._progress = time.monotonic()
-        job = Job(planned, self._note_call)
-        self._jobs.add(job)
-        try:
-            result = await self._finished(work, job)
-        except (asyncio.CancelledError, Cancelled):
-            self.counters.cancelled += 1
-            raise
-        except BaseException:
-            self.counters.failed += 1
-            raise
-        finally:
-            self._jobs.discard(job)
-        self.counters.completed += 1
-        return result
-
-    def backlog_seconds(self) -> float:
-        """How long the jobs at hand will take, from the measured duration of a model call."""
-        calls = sum(max(job.planned - job.calls, 0) for job in self._jobs)
-        return calls * self.counters.seconds_per_call
-
-    def stats(self) -> dict[str, float]:
-        """The counters, and how many jobs are at hand, the running one included."""
-        return asdict(self.counters) | {"jobs": len(self._jobs)}
-
-    def check_health(self) -> None:
-        """Raises StageFailed when there is work but no model call for too long."""
-        idle = time.monotonic() - self._progress
-        if self._jobs and idle > self._stall_seconds:
-            raise StageFailed(self._stage, f"no progress for {idle:.0f} s")
-
-    def close(self) -> None:
-        """Calls off all jobs and waits for the thread to end."""
-        for job in tuple(self._jobs):
-            job.cancel()
-        self._thread.shutdown(wait=True, cancel_futures=True)
-
-    async def _finished(self, work: Callable[[Job], Result], job: Job) -> Result:
-        submitted = self._thread.submit(self._work, work, job)
+        if self._pending > self._max_queued:
+            backlog = self._pending * self._last_seconds
+            raise Overloaded(self._stage, "the queue is full", backlog)
+        submitted = self._thread.submit(self._call, call)
         finished = asyncio.wrap_future(submitted)
+        self._pending += 1
         try:
-            # Waiting, unlike awaiting, leaves the thread's future alone when we are cancelled.
+            # `wait` leaves the thread's future alone when this task is cancelled; `await` does not.
             await asyncio.wait({finished})
         except asyncio.CancelledError:
-            job.cancel()
-            submitted.cancel()  # succeeds only while the job still waits for its turn
+            submitted.cancel()  # has an effect only while the call waits for its turn
             await ended(finished)
             raise
+        finally:
+            self._pending -= 1
+        if finished.cancelled():
+            raise Cancelled("the worker was closed")
         return finished.result()
 
-    def _work(self, work: Callable[[Job], Result], job: Job) -> Result:
-        self._progress = time.monotonic()
+    def check_health(self) -> None:
+        """Raises StageFailed when the running call takes too long."""
+        began = self._began
+        if began is not None and (took := time.monotonic() - began) > self._stall_seconds:
+            raise StageFailed(self._stage, f"no progress for {took:.0f} s")
+
+    def close(self) -> None:
+        """Drops the calls that wait, and returns when the running one has ended."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _call(self, call: Callable[[], Result]) -> Result:
+        self._began = began = time.monotonic()
         try:
-            job.check()
-            return work(job)
+            return call()
         except SafelightError:
             raise
         except Exception as error:
-            # Messages of libraries may quote the prompt; the log has them, the caller has not.
-            logger.exception("%s: a job failed", self._stage)
+            # A library's message may quote the prompt: it is for the log, not for the caller.
+            logger.exception("%s: a call failed", self._stage)
             raise StageFailed(self._stage, f"the model raised {type(error).__name__}") from error
         finally:
-            self._progress = time.monotonic()
-
-    def _note_call(self) -> None:
-        now = time.monotonic()
-        took, mean = now - self._progress, self.counters.seconds_per_call
-        self.counters.seconds_per_call = mean + SMOOTHING * (took - mean) if mean else took
-        self.counters.calls += 1
-        self._progress = now
+            self._began, self._last_seconds = None, time.monotonic() - began

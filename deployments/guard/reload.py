@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from deployments.policy import Policy
-from deployments.policy.loading import LISTS, read_policy
+from deployments.policy.joining import LISTS
+from deployments.policy.loading import read_policy
 
 logger = logging.getLogger(__name__)
 

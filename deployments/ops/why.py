@@ -2,7 +2,7 @@
 
     python -m deployments.ops.why REQUEST_ID [--log runs/audit.jsonl]
 
-The request's id stands in every answer, under `safety` and in the header `x-request-id`.
+Every answer has the request's id, under `safety` and in the header `x-request-id`.
 """
 
 import argparse
@@ -22,11 +22,11 @@ VERDICTS = {
     "unavailable": "it failed closed: nothing was released",
 }
 PICTURE_STAGES = frozenset({"diffusion", "classifier"})
-"""Their part is told once, try by try; only their failures stand among the stages."""
+"""Told try by try; among the stages only if they failed."""
 
 
 def explain(record: Record) -> Iterator[str]:
-    """The decision, then what each stage said in order, then each picture's tries."""
+    """The decision, then each stage's answer in order, then each picture's tries."""
     yield f"Request {record.request_id} of {record.time:%Y-%m-%d %H:%M:%S %Z}: {_verdict(record)}."
     policy = record.policy
     yield f"It was decided under policy {policy.name}, version {policy.version} ({policy.hash})."
@@ -60,12 +60,12 @@ def _attempts(tries: list[Try]) -> Iterator[str]:
         about = f" for {verdict.category}" if verdict.category else ""
         outcome = f"flagged{about}" if verdict.flagged else "passed"
         yield (
-            f"try {number}, seed {attempt.seed}, {_manner(attempt)}, {attempt.steps} steps, "
+            f"try {number}, seed {attempt.seed}, {_steering(attempt)}, {attempt.steps} steps, "
             f"{outcome} (score {verdict.score:.2f})"
         )
 
 
-def _manner(attempt: Try) -> str:
+def _steering(attempt: Try) -> str:
     if not attempt.steer:
         return "unsteered"
     since = "" if attempt.turned_at_step is None else f" from step {attempt.turned_at_step}"

@@ -1,6 +1,6 @@
-"""The organisation's policy: one YAML file, and what it extends, validated and hashed.
+"""The organisation's policy: a YAML file and those that it names, joined, validated and hashed.
 
-`python -m deployments.ops.policy check FILE` explains a file's mistakes, each with its line;
+`python -m deployments.ops.policy check FILE` explains the mistakes of a file, each with its line.
 `python -m deployments.ops.policy diff A B PROMPTS` lists the decisions that differ between two.
 """
 

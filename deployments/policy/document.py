@@ -1,4 +1,4 @@
-"""What a policy says: categories, thresholds, actions; validated and hashed."""
+"""The parts of a policy: categories, thresholds, actions and reasons; validated and hashed."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from deployments.contracts import PolicyRef, RewriteKind, Score, Watch
 
 MINORS = "sexual_minors"
-"""The one category that no policy file can change: a sexual cue together with a cue of a minor."""
+"""The category that no policy file can change: a sexual cue together with a cue of a minor."""
 
 
 class Document(BaseModel):
@@ -20,11 +20,11 @@ class Document(BaseModel):
 
 
 class Thresholds(Document):
-    """Where a calibrated prompt score acts. `act_low` replaces `act` for `moderation: low`."""
+    """The calibrated prompt scores from which something is done."""
 
-    steer: Score = Field(0.35, description="from here on, generate with steer=True")
-    act: Score = Field(0.5, description="from here on, the category's action")
-    act_low: Score = Field(0.7, description="`act` when the request asks for moderation: low")
+    steer: Score = Field(0.35, description="from this score, generate with steer=True")
+    act: Score = Field(0.5, description="from this score, the category's action")
+    act_low: Score = Field(0.7, description="replaces `act` for requests with moderation: low")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -37,16 +37,18 @@ class Thresholds(Document):
 
 
 class CNNThresholds(Document):
-    """What the embedding CNN may decide alone, on its calibrated P(harm of an acting category).
+    """What the embedding CNN may decide alone, by its calibrated P(harm of an acting category).
 
-    The defaults leave everything to the language model. Give it less to say where a category means
-    something else than it does in the default policy: it reads no descriptions.
+    The defaults leave everything to the language model. The CNN reads no descriptions: let it
+    decide less where a category differs from that of the default policy.
     """
 
     pass_below: Score = Field(0.0, description="below, the language model is not asked")
     block_above: Score = Field(1.0, description="above, the prompt is blocked at once")
-    weight: Score = Field(0.0, description="of its score in the mean with the language model's")
-    examples_weight: Score = Field(0.7, description="the same for categories that have examples")
+    weight: Score = Field(
+        0.0, description="weight of its score in the mean with the language model's"
+    )
+    examples_weight: Score = Field(0.7, description="`weight` of categories that have examples")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -58,14 +60,14 @@ class CNNThresholds(Document):
 
 
 class Examples(Document):
-    """A handful of sentences that show what a category means, for matching by embedding."""
+    """A few sentences that show what a category means; prompts are compared by embedding."""
 
     forbidden: Annotated[tuple[str, ...], Field(min_length=2)]
     allowed: Annotated[tuple[str, ...], Field(min_length=2)]
 
 
 class Category(Document):
-    """One thing that the policy has an opinion on."""
+    """A kind of content, and what is done about it."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z]$", description="one letter, read by the LLM guard")]
     description: Annotated[str, Field(min_length=3, description="what the LLM guard looks for")]
@@ -75,7 +77,7 @@ class Category(Document):
     thresholds: Thresholds | None = Field(None, description="overrides the policy's own")
     operations: tuple[Literal["generate", "edit"], ...] = ("generate", "edit")
     terms: tuple[str, ...] = Field((), description="words that pass the prompt on to the LLM")
-    block_terms: tuple[str, ...] = Field((), description="words harmful in every context")
+    block_terms: tuple[str, ...] = Field((), description="words that are harmful in every context")
     exceptions: tuple[str, ...] = Field((), description="phrases in which such words are harmless")
     examples: Examples | None = Field(None, description="few-shot sentences, no training needed")
     openai: tuple[str, ...] = Field((), description="moderation categories of the OpenAI API")
@@ -96,45 +98,55 @@ class Category(Document):
 
 
 Shares = Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
-"""What may be drawn, and how often relative to the rest."""
+"""Words to draw from, each with its frequency relative to the others."""
 
 
 class Diversity(Document):
-    """How people whom nobody described are drawn. The keys are the words put into the prompt.
+    """How people whom the prompt does not describe are described. The keys are put into the prompt.
 
-    A role that a group would be insulted by (a criminal) is given a skin tone and nothing else.
+    A role that would insult a group, such as a criminal, is given a skin tone and nothing else.
     """
 
     groups: Shares = Field(description='before the gender, as in "asian woman"')
     genders: Shares = Field(description='"woman", "man"')
     ages: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        {}, description='before the group, as in "elderly"; empty: nobody is given an age'
+        {}, description='before the group, as in "elderly"; empty: no age is added'
     )
     skin_tones: Shares = Field(description='for negative roles, as in "olive skin tone"')
 
 
 class Manipulations(Document):
-    """What is done to prompts that the guard lets pass, whatever they ask for."""
+    """What is done to every prompt that the guard lets pass."""
 
-    anonymise: bool = Field(True, description="take private persons and their data out")
+    anonymise: bool = Field(True, description="remove private persons and their data")
     ground: bool = Field(True, description="make vague scenes with people specific")
-    diversify: Diversity | None = Field(None, description="describe people whom nobody described")
+    diversify: Diversity | None = Field(
+        None, description="describe people whom the prompt does not"
+    )
     min_similarity: Score = Field(
         0.35,
-        description="cosine of the embeddings of prompt and rewrite, below which it is dropped",
+        description="cosine of the embeddings of prompt and rewrite; a lower one drops the rewrite",
     )
 
 
+Why = Annotated[str, Field(min_length=3)]
+"""The reason for a verdict, in words for the user."""
+
+
 class EditPolicy(Document):
-    """What happens to edits, besides what happens to every picture."""
+    """What happens to edits, in addition to what happens to every picture."""
 
     thresholds: Annotated[dict[str, Score], Field(min_length=1)] = Field(
         description="harm that a transformation does -> score that flags it"
     )
+    why: dict[str, Why] = Field(description="harm -> the reason, in words for the user")
+    changed: dict[str, Why] = Field(
+        {}, description="attribute of a person -> what the user reads where it changed unasked"
+    )
     alone: dict[str, Score] = Field(
         {},
-        description="picture category -> score that flags an edit's output seen alone, where it "
-        "differs from `output.thresholds`: two models look at an edit, so that each may be surer",
+        description="picture category -> score that flags an edit's output by itself, where it "
+        "differs from `output.thresholds`; two models score an edit, so each may flag less",
     )
     unintended: Score = Field(
         0.5, description="score from which a person counts as changed unasked, and is mended"
@@ -158,15 +170,24 @@ class EditPolicy(Document):
             raise ValueError("holding must have {instruction} and {attributes} in it, each once")
         return wording
 
+    @model_validator(mode="after")
+    def _every_harm_has_a_reason(self) -> Self:
+        _check_reasons(self.thresholds, self.why)
+        return self
+
 
 class OutputPolicy(Document):
-    """What happens to pictures. `strengths` has one entry per regeneration, rising."""
+    """What happens to pictures."""
 
     thresholds: dict[str, Score] = Field(description="picture category -> score that flags")
+    why: dict[str, Why] = Field(description="picture category -> the reason, in words for the user")
     strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (1.0, 2.0), description="steering strength of each regeneration; its length is the tries"
+        (1.0, 2.0),
+        description="steering strength of each regeneration, rising; no more are tried",
     )
-    steer_strength: float = Field(1.0, gt=0, description="strength for prompts answered `steer`")
+    steer_strength: float = Field(
+        1.0, gt=0, description="steering strength for prompts with the verdict `steer`"
+    )
     edits: EditPolicy | None = Field(None, description="None: pictures cannot be edited")
     watch: Watch | None = Field(
         None, description="checks in mid-flight; their thresholds belong to the diffusion's head"
@@ -178,11 +199,17 @@ class OutputPolicy(Document):
             raise ValueError(f"strengths must rise with the try, got {list(self.strengths)!r}")
         if self.edits and (odd := sorted(self.edits.alone.keys() - self.thresholds.keys())):
             raise ValueError(f"edits.alone names {odd[0]!r}, which has no output threshold")
+        _check_reasons(self.thresholds, self.why)
         return self
 
 
+def _check_reasons(thresholds: dict[str, float], why: dict[str, str]) -> None:
+    if silent := sorted(thresholds.keys() - why.keys()):
+        raise ValueError(f"`why` has no reason for {', '.join(map(repr, silent))}")
+
+
 class Deadlines(Document):
-    """Seconds that a stage may take, waiting for a replica included."""
+    """Seconds that a stage may take, including the wait for a replica."""
 
     guard: Annotated[float, Field(gt=0)] = 20.0
     rewriter: Annotated[float, Field(gt=0)] = 30.0
@@ -191,7 +218,7 @@ class Deadlines(Document):
 
 
 class Audit(Document):
-    """What the audit log keeps of a prompt; by default only its SHA-256."""
+    """Whether the audit log keeps prompts; by default it keeps only their SHA-256."""
 
     keep_prompts: bool = False
 
@@ -243,11 +270,11 @@ class Policy(Document):
         return self
 
     def thresholds_of(self, category: str) -> Thresholds:
-        """The thresholds that hold for one category."""
+        """The category's own thresholds, or else the policy's."""
         return self.categories[category].thresholds or self.thresholds
 
     def embedding_weight(self, category: str) -> float:
-        """What the embedding stage's score of a category weighs beside the language model's."""
+        """The weight of the embedding stage's score in the mean with the language model's."""
         shown = self.categories[category].examples
         return self.cnn.examples_weight if shown else self.cnn.weight
 

@@ -1,4 +1,4 @@
-"""YAML with the place of every value, so that whatever is wrong can be said with file and line."""
+"""Reads YAML, and keeps the file and line of every value for messages about it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,34 +7,14 @@ from typing import Any
 
 import yaml
 
+from deployments.policy.mistakes import Mistake, Place
+
 MERGE, MAP, SEQUENCE = (f"tag:yaml.org,2002:{name}" for name in ("merge", "map", "seq"))
-
-
-@dataclass(frozen=True)
-class Place:
-    """A line of a file, counted from 1; None: the file as a whole."""
-
-    file: Path
-    line: int | None = None
-
-    def __str__(self) -> str:
-        return str(self.file) if self.line is None else f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something to be said of a place: a mistake or a warning."""
-
-    place: Place
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
 
 
 @dataclass
 class Value:
-    """A value and where it stands: in a mapping at its key, in a list at its item.
+    """A value and its place: that of its key in a mapping, of its item in a list.
 
     `content` is a dict of Values, a list of Values, or a scalar.
     """
@@ -51,7 +31,7 @@ class Value:
         return self.content
 
     def get(self, *path: Any) -> "Value | None":
-        """What stands at a path of keys and indices; None where nothing does."""
+        """The value at a path of keys and indices; None where there is none."""
         found = self
         for step in path:
             if not isinstance(found.content, dict | list):
@@ -63,7 +43,7 @@ class Value:
         return found
 
     def nearest(self, path: tuple[Any, ...]) -> "Value":
-        """What stands at the longest part of a path that leads anywhere."""
+        """The value at the longest beginning of a path that leads to one."""
         found = self
         for step in path:
             if (inner := found.get(step)) is None:
@@ -83,30 +63,30 @@ class Source:
 
     Attributes:
         files: those that it was asked to read, in order.
-        mistakes: what is wrong with them, each said once.
+        mistakes: what is wrong with them, without repetitions.
     """
 
     files: list[Path] = field(default_factory=list)
-    mistakes: list[Finding] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
 
     def refuse(self, place: Place, message: str) -> None:
         """Notes a mistake."""
-        if (finding := Finding(place, message)) not in self.mistakes:
-            self.mistakes.append(finding)
+        if (mistake := Mistake(place, message)) not in self.mistakes:
+            self.mistakes.append(mistake)
 
-    def read(self, path: Path, asked_at: Place | None = None) -> Value | None:
-        """A file's one document; None where there is none to work with.
+    def read(self, path: Path, named_at: Place | None = None) -> Value | None:
+        """A file's one document; None, and a mistake, where it cannot be read.
 
         Args:
-            asked_at: where another file names this one; a file that cannot be opened is that
-                one's mistake.
+            named_at: where another file names this one; a file that cannot be opened is a mistake
+                there.
         """
         self.files.append(path)
         try:
             text = path.read_text(encoding="utf-8")
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except OSError as error:
-            self.refuse(asked_at or Place(path), f"cannot read {str(path)!r}: {error.strerror}")
+            self.refuse(named_at or Place(path), f"cannot read {str(path)!r}: {error.strerror}")
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             self.refuse(Place(path, line), f"is not UTF-8: {error.reason}")
@@ -177,7 +157,7 @@ def _marked(path: Path, error: yaml.MarkedYAMLError) -> Place:
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """What PyYAML says, with the line on which the broken part began if that is another."""
+    """PyYAML's message, and the line on which the broken part began if that is another line."""
     parts = [part for part in (error.context, error.problem) if part]
     began, ended = error.context_mark, error.problem_mark
     since = (

@@ -11,14 +11,15 @@ from deployments.errors import ConfigurationError, StageFailed
 from deployments.telemetry.lines import append, open_log, prompt_digest
 
 DEFAULT_PATH = "runs/audit.jsonl"
-"""Where a service keeps its log unless its configuration says otherwise."""
+"""The log of a service whose configuration names none."""
 
 
 class Record(Safety):
-    """One line of the log: a decision's trace, when it fell, and which prompt it was about.
+    """One line of the log: the trace of a decision, its time and its prompt.
 
-    `prompt_sha256` is the hex digest of the prompt in UTF-8; the prompt itself is there only where
-    the policy keeps prompts.
+    Attributes:
+        prompt_sha256: hex digest of the prompt in UTF-8.
+        prompt: only where the policy keeps prompts.
     """
 
     time: AwareDatetime
@@ -29,11 +30,12 @@ class Record(Safety):
 class AuditLog:
     """An append-only file of JSON lines that several replicas may write to.
 
-    A prompt is kept as its SHA-256 unless `keep_prompts`.
+    Args:
+        keep_prompts: whether lines have the prompt too, besides its SHA-256.
 
     Raises:
-        ConfigurationError: the file cannot be opened; a service that cannot account for its
-            decisions does not start.
+        ConfigurationError: the file cannot be opened; a service that cannot log its decisions does
+            not start.
     """
 
     def __init__(self, path: Path, keep_prompts: bool = False) -> None:
@@ -44,7 +46,7 @@ class AuditLog:
         """Appends one decision.
 
         Raises:
-            StageFailed: the line could not be written whole; the caller must not release anything.
+            StageFailed: the line was not written completely; the caller must release nothing.
         """
         try:
             append(self._descriptor, self._record(safety, prompt))
@@ -61,14 +63,14 @@ class AuditLog:
 
 
 def read_records(path: Path, request_id: str) -> list[Record]:
-    """Every decision on one request, oldest first; none where the log does not know it.
+    """The decisions on one request, oldest first; empty if the log has none.
 
     Raises:
         ConfigurationError: the log cannot be read, or a line that names the request is damaged.
     """
     try:
         with path.open(encoding="utf-8") as lines:
-            # A log may be long, a request has few lines: only those are parsed.
+            # A log may be long and a request has few lines, so only those are parsed.
             found = [
                 _parsed(line, f"{str(path)!r}, line {number}")
                 for number, line in enumerate(lines, 1)

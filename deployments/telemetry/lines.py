@@ -1,7 +1,7 @@
 """Append-only files of JSON lines that several replicas may write to.
 
-A line is one `write` on a descriptor opened with O_APPEND, so that lines of several processes do
-not interleave on a local file system.
+A line is one `write` on a descriptor opened with O_APPEND, so the lines of several processes do not
+interleave on a local file system.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ def append(descriptor: int, record: dict[str, Any]) -> None:
     """Writes one record as a line.
 
     Raises:
-        OSError: it could not be written whole.
+        OSError: it was not written completely.
     """
     data = (json.dumps(record, ensure_ascii=True) + "\n").encode()
     if os.write(descriptor, data) != len(data):
@@ -39,5 +39,5 @@ def append(descriptor: int, record: dict[str, Any]) -> None:
 
 def prompt_digest(prompt: str) -> str:
     """SHA-256 of a prompt in UTF-8, as hex digits."""
-    # Lone surrogates are refused at the edge; "surrogatepass" keeps even those loggable.
+    # The edge refuses lone surrogates; with "surrogatepass" even those can be logged.
     return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()

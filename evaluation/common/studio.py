@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from deployments import pictures
-from deployments.classifier.classifier import Classifier, load
+from deployments.classifier.classifier import Classifier
 from deployments.classifier.config import ClassifierConfig
+from deployments.classifier.loading import load_models
 from deployments.contracts import (
     Generation,
     GenerationRequest,
@@ -60,10 +61,8 @@ class Studio:
             self._diffusion = self._diffusion.model_copy(update={"steering": steering})
         self.samplers = load_samplers(self._diffusion)
         self._engine: Engine | None = None
-        loaded = load(ClassifierConfig.model_validate(arguments["classifier"]))
-        self._classifier = Classifier(
-            loaded, self.policy.output.thresholds, self.policy.output.edits
-        )
+        models = load_models(ClassifierConfig.model_validate(arguments["classifier"]))
+        self._classifier = Classifier(models, self.policy.output)
         torch.set_num_threads(threads)
 
     @property

@@ -274,7 +274,7 @@ def policy() -> Policy:
         )
         for n, (name, terms) in enumerate(TERMS.items())
     }
-    output = OutputPolicy(thresholds={"violence": 0.5})
+    output = OutputPolicy(thresholds={"violence": 0.5}, why={"violence": "violence"})
     return Policy(name="obfuscation", version="1", categories=categories, output=output)
 
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +6,7 @@ from deployments.classifier import canaries
 from deployments.classifier.canaries import Canary
 from deployments.classifier.classifier import Classifier
 from deployments.errors import ConfigurationError
-from deployments.policy import EditPolicy
 from tests.classifier import tiny
-from training.world.edits import IDENTITY
 
 PIXELS = {"good.png": tiny.pixels(1), "bad.png": tiny.pixels(2)}
 
@@ -25,15 +22,15 @@ def written(folder: Path, good: str | None = None, bad: str | None = "demeaning"
 
 def between(name: str = "demeaning") -> Classifier:
     """A classifier whose threshold lies between its scores of the bad and the good picture."""
-    loaded = tiny.loaded()
-    free = Classifier(loaded, {name: 1.0})
-    low, high = (free.scores(PIXELS[file], "a park")[name] for file in ("good.png", "bad.png"))
-    if low > high:
-        loaded = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (-1.0, 0.0)))
-        free = Classifier(loaded, {name: 1.0})
-        low, high = (free.scores(PIXELS[file], "a park")[name] for file in ("good.png", "bad.png"))
-    assert low < high
-    return Classifier(loaded, {name: (low + high) / 2})
+    for sign in (1.0, -1.0):
+        models = tiny.models(calibration=dict.fromkeys(tiny.CATEGORIES, (sign, 0.0)))
+        good, bad = (
+            models.pictures.scores(PIXELS[file], "a park")[name] for file in ("good.png", "bad.png")
+        )
+        if good < bad:
+            break
+    assert good < bad
+    return Classifier(models, tiny.output({name: (good + bad) / 2}))
 
 
 def test_a_classifier_that_knows_them_may_start(tmp_path):
@@ -41,13 +38,13 @@ def test_a_classifier_that_knows_them_may_start(tmp_path):
 
 
 def test_one_that_passes_a_bad_picture_may_not(tmp_path):
-    blind = Classifier(tiny.loaded(), {"demeaning": 1.0})
+    blind = Classifier(tiny.models(), tiny.output({"demeaning": 1.0}))
     with pytest.raises(ConfigurationError, match=r"bad\.png.*not fit to serve"):
         canaries.check(blind, written(tmp_path))
 
 
 def test_one_that_flags_a_good_picture_may_not(tmp_path):
-    jumpy = Classifier(tiny.loaded(), {"demeaning": 0.0})
+    jumpy = Classifier(tiny.models(), tiny.output({"demeaning": 0.0}))
     with pytest.raises(ConfigurationError, match=r"good\.png"):
         canaries.check(jumpy, written(tmp_path))
 
@@ -86,14 +83,14 @@ def edited(folder: Path, changed: frozenset[str]) -> Path:
 
 
 def with_edits(unintended: float) -> Classifier:
-    loaded = replace(tiny.loaded(), transformations=tiny.transformations())
-    policy = EditPolicy(thresholds={"violence": 1.0}, unintended=unintended)
-    return Classifier(loaded, {"violence": 1.0}, policy)
+    never = {"violence": 1.0}
+    policy = tiny.edits(never, unintended=unintended)
+    return Classifier(tiny.models(edits=tiny.edit_scorer()), tiny.output(never, policy))
 
 
 def test_edits_are_canaries_too(tmp_path):
     # At a threshold of 0 everything counts as changed, at 1 nothing does.
-    everything = edited(tmp_path, frozenset(IDENTITY))
+    everything = edited(tmp_path, frozenset(tiny.ATTRIBUTES))
     canaries.check(with_edits(unintended=0.0), everything)
     with pytest.raises(ConfigurationError, match=r"after\.png.*not fit to serve"):
         canaries.check(with_edits(unintended=1.0), everything)

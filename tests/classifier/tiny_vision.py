@@ -1,14 +1,18 @@
 """A vision-language model of a real family, far too small to know anything."""
 
+from functools import cache
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoTokenizer,
     Idefics3Config,
     Idefics3ForConditionalGeneration,
     Idefics3Processor,
     LlamaConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
@@ -26,11 +30,27 @@ TEMPLATE = (
 )
 
 
-def saved(folder: Path) -> Path:
-    """Random weights and a real tokenizer and processor, as a hub would have them."""
-    tokenizer = AutoTokenizer.from_pretrained(base_model(cache_folder()))
+@cache
+def byte_tokenizer() -> PreTrainedTokenizerBase:
+    """One token for each byte and each mark, for tests in which no model reads the tokens."""
+    vocabulary = {byte: n for n, byte in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    bytes_ = Tokenizer(models.BPE(vocabulary, []))
+    bytes_.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bytes_.decoder = decoders.ByteLevel()
+    chat = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"}
+    return _seeing(PreTrainedTokenizerFast(tokenizer_object=bytes_, **chat))
+
+
+def _seeing(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The tokenizer with marks and a chat template for pictures."""
     tokenizer.add_special_tokens({"additional_special_tokens": MARKS})
     tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
+def saved(folder: Path) -> Path:
+    """Random weights and a real tokenizer and processor, as a hub would have them."""
+    tokenizer = _seeing(AutoTokenizer.from_pretrained(base_model(cache_folder())))
     ends = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
     text = LlamaConfig(
         vocab_size=len(tokenizer),

@@ -45,7 +45,10 @@ POLICY = Policy.model_validate(
             },
         },
         "manipulations": {"anonymise": False, "ground": False},
-        "output": {"thresholds": {"violence": 0.5}, "strengths": [1.0, 2.0], "steer_strength": 1.0},
+        "output": {
+            "thresholds": {"violence": 0.5}, "why": {"violence": "it shows violence"},
+            "strengths": [1.0, 2.0], "steer_strength": 1.0,
+        },
     }
 )  # fmt: skip
 

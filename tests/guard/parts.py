@@ -28,7 +28,7 @@ POLICY = Policy.model_validate(
                 "action": "allow", "block_terms": ["acme"],
             },
         },
-        "output": {"thresholds": {"violence": 0.5}},
+        "output": {"thresholds": {"violence": 0.5}, "why": {"violence": "it shows violence"}},
     }
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The audit log keeps one whole line for each decision, without the prompt unless told so."""
 
 import json
-import os
+from pathlib import Path
 
 import pytest
 
@@ -43,9 +43,7 @@ def test_a_service_that_cannot_log_does_not_start(tmp_path):
 
 
 def test_a_line_that_cannot_be_written_is_a_failure():
-    log = AuditLog.__new__(AuditLog)
-    log._keep_prompts = False
-    log._descriptor = os.open("/dev/full", os.O_WRONLY)
+    log = AuditLog(Path("/dev/full"))  # a disk without room
     with pytest.raises(StageFailed):
         log.write(TRACE.safety("delivered"), "a dog")
 

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deployments.classifier.canaries import FOLDER, Canary, save_canaries
-from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
+from deployments.classifier.loading import load_models
 from deployments.classifier.standalone.model import PictureHarmConfig, PictureHarmModel
+from deployments.classifier.standalone.scorer import PictureScorer
 from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import (
     Examples,
@@ -224,9 +225,9 @@ def calibrated(folder: Path, held_out: Examples, remade: int, seed: int) -> Scor
     return Scored(found.truths, found.logits * scale + shift)
 
 
-def served(folder: Path) -> Classifier:
-    """The classifier as it is served, with every threshold at 0.5."""
-    return Classifier(load(ClassifierConfig(model=str(folder))), dict.fromkeys(HARMS, 0.5))
+def served(folder: Path) -> PictureScorer:
+    """The model in a folder as it is served."""
+    return load_models(ClassifierConfig(model=str(folder))).pictures
 
 
 def canaries(drawn: Examples, folder: Path, scored: Scored, each: int = 2) -> None:

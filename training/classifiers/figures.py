@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from deployments.classifier.classifier import Classifier
+from deployments.classifier.standalone.scorer import PictureScorer
 from training.classifiers.data import harm_vector
 from training.world.sample import Example
 from training.world.vocabulary import HARMS
@@ -30,11 +30,11 @@ class Scored:
         )
 
 
-def score(classifier: Classifier, drawn: Sequence[Example], pixels: NDArray[np.uint8]) -> Scored:
-    """Judges each picture with its own caption."""
+def score(scorer: PictureScorer, drawn: Sequence[Example], pixels: NDArray[np.uint8]) -> Scored:
+    """Scores each picture beside its own caption."""
     logits = []
     for example, picture in zip(drawn, tqdm(pixels, desc="scoring", mininterval=5), strict=True):
-        scores = classifier.scores(np.array(picture), example.caption.text)
+        scores = scorer.scores(np.array(picture), example.caption.text)
         logits.append([_logit(scores[harm]) for harm in HARMS])
     return Scored(np.array([harm_vector(e.harms) for e in drawn]), np.array(logits))
 

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
+from deployments.classifier.loading import load_models
 from deployments.inference.embedded.folders import made_once
 from training.checkpoints import fingerprint
 from training.classifiers.data import as_pixels, autoencoder
@@ -74,9 +74,7 @@ def foreseen(cache: Path, count: int, seed: int, split: Split = "train") -> Fore
 
 def _draw_all(target: Path, count: int, seed: int, split: Split) -> None:
     guided, vae = Guided(), autoencoder()
-    classifier = Classifier(
-        load(ClassifierConfig(model="embedded:classifier")), dict.fromkeys(HARMS, 0.5)
-    )
+    classifier = load_models(ClassifierConfig(model="embedded:classifier")).pictures
     generator, texts = torch.Generator().manual_seed(seed), captions(count, seed, split)
     shape = (count, len(KEPT), *LATENT)
     latents = np.lib.format.open_memmap(target / "latents.npy", "w+", np.float16, shape)

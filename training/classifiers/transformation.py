@@ -22,15 +22,16 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from deployments import pictures
-from deployments.classifier.canaries import FOLDER, Canary, hold, save_canaries
-from deployments.classifier.classifier import Classifier, load
+from deployments.classifier.canaries import FOLDER, Canary, check_verdict, save_canaries
+from deployments.classifier.classifier import Classifier
 from deployments.classifier.config import ClassifierConfig
+from deployments.classifier.loading import load_models
 from deployments.classifier.standalone.model import PictureHarmModel
 from deployments.classifier.transformation.model import TransformationConfig, TransformationModel
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError
 from deployments.inference.embedded.folders import made_once
-from deployments.policy import EditPolicy
+from deployments.policy import EditPolicy, OutputPolicy
 from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
 from training.classifiers.edit_pairs import Known, KnownPairs, described, known_pairs
@@ -292,7 +293,7 @@ def canaries(
                 output=pictures.from_array(output),
             )
             try:
-                hold(canary, classifier.judge(request))
+                check_verdict(canary, classifier.judge(request))
             except ConfigurationError:
                 continue
             chosen.append(canary)
@@ -305,7 +306,9 @@ def whole(folder: Path) -> Classifier:
     """The classifier of the service with the model in a folder, flagging from 0.5."""
     config = ClassifierConfig(model=str(MODELS / "classifier"), transformation=str(folder))
     each = dict.fromkeys(COLUMNS.categories, 0.5)
-    return Classifier(load(config), each, EditPolicy(thresholds=each))
+    why, changed = ({name: name for name in names} for names in (each, COLUMNS.identity))
+    edits = EditPolicy(thresholds=each, why=why, changed=changed)
+    return Classifier(load_models(config), OutputPolicy(thresholds=each, why=why, edits=edits))
 
 
 def begun(config: TransformationConfig) -> TransformationModel:

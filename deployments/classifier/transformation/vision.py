@@ -1,8 +1,8 @@
-"""A vision-language model asked what an edit did: two pictures, the instruction, JSON as an answer.
+"""Asks a vision-language model what an edit did: two pictures and the instruction in, JSON out.
 
-For models of photographs, in the place of the embedded transformation model. The instruction stands
-between marks that it cannot imitate (`deployments.inference.chat_template`); the policy says in
-words what each kind of harm is.
+It replaces the embedded transformation model where pictures are photographs. The instruction stands
+between marks that it cannot imitate (`deployments.inference.chat_template`). The descriptions of
+harms are those of the policy.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployments import pictures
+from deployments.classifier.transformation.scorer import EditScores
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, UnparsableAnswer
 from deployments.inference.chat_template import PLACE, ChatTemplate
@@ -42,7 +43,7 @@ CHANGED = (
 
 
 class VisionConfig(BaseModel):
-    """What the model is asked."""
+    """The question that the model is asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,26 +58,27 @@ class VisionConfig(BaseModel):
             "face": "features of the face, by which one knows them",
         },
         min_length=1,
-        description="name -> what of a person must not change unasked, in words",
+        description="attribute of a person that must not change unasked -> its description",
     )
     canaries: str | None = Field(
         None,
-        description="folder of edits of known truth, in the form of `models/miniature/"
-        "transformation/canaries`: a replica that misjudges one does not start",
+        description="folder of known edits, in the form of `models/miniature/transformation/"
+        "canaries`; a replica that misjudges one does not start",
     )
-    max_answer_tokens: int = Field(200, ge=16, description="of the JSON answer")
-    max_side: int = Field(1024, ge=32, description="larger pictures are shown smaller, in pixels")
+    max_answer_tokens: int = Field(200, ge=16, description="tokens of the JSON answer")
+    max_side: int = Field(1024, ge=32, description="pixels; larger pictures are scaled down to it")
 
 
-class VisionJudge:
-    """Scores edits as the transformation model does: 0, 0.5 or 1 for no, unsure and yes."""
+class VisionScorer:
+    """Scores edits as `EditScorer` does; the scores are 0, 0.5 or 1 for no, unsure and yes."""
 
     def __init__(
         self, model: CausalLM, kinds: Mapping[str, Category | None], config: VisionConfig
     ) -> None:
         """
         Args:
-            kinds: the harms that the policy has a threshold for, and its categories of that name.
+            kinds: the harms that the policy has a threshold for, each with the policy's category
+                of that name, whose description is used; None where there is no such category.
 
         Raises:
             ConfigurationError: the model has no fitting chat template for two pictures.
@@ -96,10 +98,11 @@ class VisionJudge:
         if len(self._chat.around([])) + config.max_answer_tokens > model.max_tokens:
             raise ConfigurationError("the classifier's question takes more than max_model_len")
 
-    async def scores(self, request: PictureRequest) -> tuple[dict[str, float], dict[str, float]]:
+    async def scores(self, request: PictureRequest) -> EditScores:
         """Scores of each kind of harm, and of each attribute that changed unasked.
 
         Raises:
+            ValueError: the request has no input picture.
             UnparsableAnswer: the answer is cut off, not of the form, or there is no room for it.
             StageFailed: the engine is dead or cannot answer.
         """
@@ -121,7 +124,7 @@ class VisionJudge:
             raise UnparsableAnswer(STAGE, "the model's answer is not of the form") from error
         if (set(found.harms), set(found.changed)) != (set(self._harms), set(self._attributes)):
             raise UnparsableAnswer(STAGE, "the model's answer is not whole")
-        return _scored(found.harms), _scored(found.changed)
+        return EditScores(_scored(found.harms), _scored(found.changed))
 
     def _shown(self, picture: pictures.Picture) -> Image.Image:
         image = Image.fromarray(pictures.to_array(picture))
@@ -145,7 +148,7 @@ def _line(name: str, words: str) -> str:
 
 
 def _schema(harms: Sequence[str], attributes: Sequence[str]) -> dict[str, Any]:
-    """Each part's names in order, each with one of three words."""
+    """The JSON schema of an answer: each name, in this order, with one of three words."""
 
     def part(names: Sequence[str]) -> dict[str, Any]:
         return {

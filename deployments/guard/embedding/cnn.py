@@ -9,10 +9,10 @@ name; it is the cheap first reader, and what it is unsure of goes to the languag
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -38,6 +38,19 @@ class CNNConfig(BaseModel):
     width: int = 384
     spans: tuple[int, ...] = (1, 2, 3, 5)
     filters: int = 96
+
+    @classmethod
+    def of_model(cls, folder: Path) -> Self:
+        """The configuration of the model in a folder.
+
+        Raises:
+            ConfigurationError: the file is missing or does not fit.
+        """
+        file = folder / CONFIG
+        try:
+            return cls.model_validate_json(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"cannot read {str(file)!r}: {error}") from error
 
 
 class WindowReading(NamedTuple):
@@ -92,14 +105,13 @@ class CNNStage:
         """
         path = Path(folder)
         try:
-            text = (path / CONFIG).read_text(encoding="utf-8")
-            self.config = CNNConfig.model_validate_json(text)
+            self.config = CNNConfig.of_model(path)
             self._model = HarmCNN(self.config).eval()
             weights = {name: w.float() for name, w in load_file(path / WEIGHTS).items()}
             self._model.load_state_dict(weights)
             self._encoder = TokenEncoder(path)
             self.calibration = Calibration.of_model(folder)
-        except (OSError, ValueError, RuntimeError, ValidationError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ConfigurationError(f"cannot load the CNN of {folder!r}: {error}") from error
 
     @property

@@ -3,8 +3,7 @@
     python -m deployments.ops.policy check FILE
     python -m deployments.ops.policy diff A B PROMPTS
 
-`diff` asks the guard's own stages: it is `deployments.ops.policy.diff` by its other name. This file
-is an entry point that nothing imports, and alone in this package may know the guard.
+`check` explains the mistakes of a policy file, `diff` lists the decisions that differ between two.
 """
 
 import sys

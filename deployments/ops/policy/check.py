@@ -1,12 +1,11 @@
-"""Explains a policy file: every mistake with its line, else what the policy comes to.
+"""Explains a policy file: its mistakes with their lines, or a summary of what it decides.
 
     python -m deployments.ops.policy check FILE [--cnn embedded:cnn]
 
-Exit code 2 where there are mistakes. Warnings are on what is valid and cannot be meant.
+The exit code is 2 if there are mistakes. What is valid and has no effect is warned of.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -14,37 +13,21 @@ from typing import Any
 
 from deployments.contracts import Operation
 from deployments.errors import ConfigurationError
-from deployments.inference.embedded.resolve import SCHEME, resolve
-from deployments.paths import SHIPPED
+from deployments.guard.embedding.cnn import CNNConfig
+from deployments.inference.embedded.resolve import resolve
 from deployments.policy.document import Category, Policy
-from deployments.policy.loading import Reading, read_policy
-from deployments.policy.source import Finding, Place, Value
+from deployments.policy.loading import PolicyFile, read_policy
+from deployments.policy.mistakes import Mistake, Place
+from deployments.policy.source import Value
 
-CNN_FILE = "cnn.json"
-"""Beside the embedding CNN's weights; its `categories` are those that it knows."""
 ACTIONS = ("block", "rewrite", "steer", "allow")
 NAMED = 5
-"""Terms that one warning names."""
+"""The most terms that one warning names."""
 OPERATIONS: tuple[Operation, ...] = ("generate", "edit")
 
 
-def cnn_categories(model: str) -> tuple[str, ...]:
-    """The categories that an embedding CNN was trained on.
-
-    Raises:
-        ConfigurationError: its configuration cannot be read.
-    """
-    # What is shipped of an embedded model says it; the rest need not be assembled for that.
-    name = model.removeprefix(SCHEME)
-    file = (SHIPPED / name if name != model else Path(resolve(model))) / CNN_FILE
-    try:
-        return tuple(json.loads(file.read_text(encoding="utf-8"))["categories"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"cannot read {str(file)!r}: {error}") from error
-
-
 def summary(policy: Policy) -> Iterator[str]:
-    """What the policy comes to, in a few lines."""
+    """What the policy decides, in a few lines."""
     yield f"policy {policy.name}, version {policy.version}, hash {policy.ref.hash}"
     for action in ACTIONS:
         named = [_named(n, c) for n, c in policy.categories.items() if c.action == action]
@@ -68,27 +51,27 @@ def _alone(policy: Policy) -> str:
     return (" and ".join(parts) or "decides nothing") + weight
 
 
-def warnings(reading: Reading, known: Collection[str]) -> Iterator[Finding]:
-    """What is valid, and yet cannot be meant, in the order of its lines.
+def warnings(file: PolicyFile, known: Collection[str]) -> list[Mistake]:
+    """What is valid and has no effect, in the order of its lines.
 
     Args:
-        reading: a policy without mistakes.
+        file: one without mistakes.
         known: the categories that the embedding CNN was trained on.
     """
-    policy, whole = reading.policy, reading.whole
+    policy, document = file.policy, file.document
     assert policy is not None
-    assert whole is not None
+    assert document is not None
     found = [
-        *reading.warnings,
-        *_unknown_to_cnn(policy, whole, known),
-        *_shared_terms(policy, whole),
-        *_idle_thresholds(policy, whole),
-        *_idle_parts(policy, whole),
+        *file.warnings,
+        *_unknown_to_cnn(policy, document, known),
+        *_shared_terms(policy, document),
+        *_idle_thresholds(policy, document),
+        *_idle_parts(policy, document),
     ]
-    yield from sorted(found, key=lambda f: (str(f.place.file), f.place.line or 0))
+    return sorted(found, key=lambda f: (str(f.place.file), f.place.line or 0))
 
 
-def _unknown_to_cnn(policy: Policy, whole: Value, known: Collection[str]) -> Iterator[Finding]:
+def _unknown_to_cnn(policy: Policy, document: Value, known: Collection[str]) -> Iterator[Mistake]:
     """The CNN may let a prompt pass only if it knows every category that acts."""
     if not policy.cnn.pass_below:
         return
@@ -96,8 +79,8 @@ def _unknown_to_cnn(policy: Policy, whole: Value, known: Collection[str]) -> Ite
         if category.action == "allow" or category.examples or name in known:
             continue
         of = "prompt" if len(category.operations) > 1 else f"prompt to {category.operations[0]}"
-        yield _finding(
-            whole,
+        yield _warning(
+            document,
             f"`{name}` is known to no embedding stage and has no `examples`: every {of} goes to "
             "the language model",
             "categories",
@@ -105,8 +88,8 @@ def _unknown_to_cnn(policy: Policy, whole: Value, known: Collection[str]) -> Ite
         )
 
 
-def _shared_terms(policy: Policy, whole: Value) -> Iterator[Finding]:
-    """Terms that stand in two lists, twice in one, or among their own category's exceptions."""
+def _shared_terms(policy: Policy, document: Value) -> Iterator[Mistake]:
+    """Terms in two lists, twice in one list, or among the exceptions of their own category."""
     shared: dict[tuple[str, str], list[tuple[str, Place]]] = {}
     first: dict[str, str] = {}
     for name, category in policy.categories.items():
@@ -114,7 +97,7 @@ def _shared_terms(policy: Policy, whole: Value) -> Iterator[Finding]:
         for key in ("block_terms", "terms"):
             here = f"{name}.{key}"
             for index, term in enumerate(getattr(category, key)):
-                entry = (term, whole.nearest(("categories", name, key, index)).place)
+                entry = (term, document.nearest(("categories", name, key, index)).place)
                 if _plain(term) in excepted:
                     shared.setdefault((f"{name}.exceptions", here), []).append(entry)
                 if _plain(term) in first:
@@ -124,14 +107,14 @@ def _shared_terms(policy: Policy, whole: Value) -> Iterator[Finding]:
         terms = ", ".join(repr(term) for term, _ in entries[:NAMED])
         more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
         lists = f"`{there}` and `{here}` both have" if there != here else f"`{here}` has twice"
-        yield Finding(entries[0][1], f"{lists} {terms}{more}")
+        yield Mistake(entries[0][1], f"{lists} {terms}{more}")
 
 
 def _plain(term: str) -> str:
     return " ".join(term.casefold().split())
 
 
-def _idle_thresholds(policy: Policy, whole: Value) -> Iterator[Finding]:
+def _idle_thresholds(policy: Policy, document: Value) -> Iterator[Mistake]:
     acting = [name for name, c in policy.categories.items() if c.action != "allow"]
     steer = min((policy.thresholds_of(name).steer for name in acting), default=1.0)
     blocking = [
@@ -142,13 +125,13 @@ def _idle_thresholds(policy: Policy, whole: Value) -> Iterator[Finding]:
     low, high = policy.cnn.pass_below, policy.cnn.block_above
     if low > steer:
         message = f"`cnn.pass_below` {low:g} acts only up to the lowest steer threshold, {steer:g}"
-        yield _finding(whole, message, "cnn", "pass_below")
+        yield _warning(document, message, "cnn", "pass_below")
     if high < 1 and not blocking:
         message = f"`cnn.block_above` {high:g} never acts: no category blocks"
-        yield _finding(whole, message, "cnn", "block_above")
+        yield _warning(document, message, "cnn", "block_above")
     elif high < min(blocking, default=0.0):
         message = f"`cnn.block_above` {high:g} acts only from the lowest act threshold, "
-        yield _finding(whole, f"{message}{min(blocking):g}", "cnn", "block_above")
+        yield _warning(document, f"{message}{min(blocking):g}", "cnn", "block_above")
     places: list[tuple[str, ...]] = [("thresholds",)]
     places += [("categories", n, "thresholds") for n in acting if policy.categories[n].thresholds]
     for path in places:
@@ -156,25 +139,25 @@ def _idle_thresholds(policy: Policy, whole: Value) -> Iterator[Finding]:
         where = ".".join(path)
         if limits.steer == limits.act:
             message = f"`{where}.steer` never acts: it is no lower than `act`, {limits.act:g}"
-            yield _finding(whole, message, *path, "steer")
+            yield _warning(document, message, *path, "steer")
         if limits.act == 1:
             message = f"`{where}.act` 1 never acts but on listed words: no score is certain"
-            yield _finding(whole, message, *path, "act")
+            yield _warning(document, message, *path, "act")
 
 
-def _idle_parts(policy: Policy, whole: Value) -> Iterator[Finding]:
-    """What a category says although its action is `allow`."""
+def _idle_parts(policy: Policy, document: Value) -> Iterator[Mistake]:
+    """Parts of a category that have no effect because its action is `allow`."""
     for name, category in policy.categories.items():
         if category.action != "allow":
             continue
         for key in ("thresholds", "terms", "block_terms", "examples"):
             if getattr(category, key):
                 message = f"`{name}.{key}` never act: the action is `allow`"
-                yield _finding(whole, message, "categories", name, key)
+                yield _warning(document, message, "categories", name, key)
 
 
-def _finding(whole: Value, message: str, *path: Any) -> Finding:
-    return Finding(whole.nearest(path).place, message)
+def _warning(document: Value, message: str, *path: Any) -> Mistake:
+    return Mistake(document.nearest(path).place, message)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -184,24 +167,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", type=Path, help="the policy file")
     parser.add_argument(
         "--cnn",
-        default=f"{SCHEME}cnn",
+        default="embedded:cnn",
         help="folder of the embedding CNN that the guard uses, or `none` (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     try:
-        known = () if options.cnn == "none" else cnn_categories(options.cnn)
+        cnn = None if options.cnn == "none" else CNNConfig.of_model(Path(resolve(options.cnn)))
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2
-    reading = read_policy(options.file)
-    for mistake in reading.mistakes:
+    file = read_policy(options.file)
+    for mistake in file.mistakes:
         print(mistake, file=sys.stderr)
-    if reading.policy is None:
-        print(f"{len(reading.mistakes)} mistakes in {str(options.file)!r}", file=sys.stderr)
+    if file.policy is None:
+        print(f"{len(file.mistakes)} mistakes in {str(options.file)!r}", file=sys.stderr)
         return 2
-    found = list(warnings(reading, known))
+    found = warnings(file, cnn.categories if cnn else ())
     for warning in found:
         print(f"{warning.place}: warning: {warning.message}")
-    print("\n".join(summary(reading.policy)))
+    print("\n".join(summary(file.policy)))
     print(f"no mistakes, {len(found)} warnings")
     return 0

@@ -5,21 +5,20 @@ import math
 import pytest
 import torch
 
-from deployments.classifier.classifier import Classifier, Loaded, load
-from deployments.classifier.config import ClassifierConfig
+from deployments.classifier.classifier import Classifier
+from deployments.classifier.loading import Models
 from deployments.classifier.transformation.model import (
     TransformationConfig,
     TransformationModel,
     disagreement,
 )
+from deployments.classifier.transformation.scorer import EditScorer
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer
-from deployments.policy import EditPolicy
 from tests.classifier import tiny
 
 CONFIG = TransformationConfig()
-EDITS = EditPolicy(thresholds=dict.fromkeys(CONFIG.categories, 0.5))
-ALL = dict.fromkeys(tiny.CATEGORIES, 0.5)
+OUTPUT = tiny.output(edits=tiny.edits())
 
 
 def joined(seen: dict[str, float], said: dict[str, float]) -> dict[str, float]:
@@ -34,12 +33,15 @@ def found(seen: dict[str, float], said: dict[str, float]) -> set[str]:
     return {name for name, logit in joined(seen, said).items() if logit > 0}
 
 
-def classifier(**shifts: float) -> Classifier:
-    """One that finds nothing in outputs, and in edits what `shifts` says."""
-    base = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, -5.0)))
+def models(alone: float = -5.0, **shifts: float) -> Models:
+    """Their logit of every output is `alone`, their logits of every edit are those of `shifts`."""
     calibration = {name: (0.0, shifts.get(name, -5.0)) for name in CONFIG.names}
-    reader = tiny.transformations(calibration=calibration)
-    return Classifier(Loaded(base.model, base.prompts, reader), ALL, EDITS)
+    edits = tiny.edit_scorer(calibration=calibration)
+    return tiny.models(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, alone)), edits=edits)
+
+
+def classifier(**shifts: float) -> Classifier:
+    return Classifier(models(**shifts), OUTPUT)
 
 
 def edit(prompt: str = "make them smile") -> PictureRequest:
@@ -76,7 +78,7 @@ def test_a_change_is_unasked_where_the_words_do_not_name_it(name):
 
 
 def test_the_model_reads_both_pictures_and_the_words():
-    reader = tiny.transformations(seed=3)  # of some the looks have the last word
+    reader = tiny.edit_scorer(seed=3)  # of some the looks have the last word
     asked = tiny.pixels(1), "make them smile", tiny.pixels(2)
     first = reader.scores(*asked)
     assert reader.scores(*asked) == first
@@ -89,7 +91,7 @@ def test_the_model_reads_both_pictures_and_the_words():
 
 
 def test_pictures_of_other_sizes_are_compared():
-    harms, unintended = tiny.transformations().scores(
+    harms, unintended = tiny.edit_scorer().scores(
         tiny.pixels(1, 48, 80), "make them smile", tiny.pixels(2, 128, 128)
     )
     assert set(harms) == set(CONFIG.categories)
@@ -99,7 +101,7 @@ def test_pictures_of_other_sizes_are_compared():
 def test_an_edit_is_flagged_for_what_it_does_though_its_output_passes():
     verdict = classifier(sexual=2.0).judge(edit())
     assert (verdict.flagged, verdict.category) == (True, "sexual")
-    assert verdict.why == "the edit undresses the person"
+    assert verdict.why == "the edit does sexual"
     assert verdict.score == pytest.approx(1 / (1 + math.exp(-2)), abs=1e-5)
     assert verdict.scores["sexual"] == verdict.score
     alone = PictureRequest(prompt="a", output=tiny.picture(2))
@@ -107,10 +109,9 @@ def test_an_edit_is_flagged_for_what_it_does_though_its_output_passes():
 
 
 def test_an_output_that_is_harmful_by_itself_is_flagged_as_an_edit_too():
-    base = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, 3.0)))
-    reader = tiny.transformations(calibration=dict.fromkeys(CONFIG.names, (0.0, -5.0)))
-    subject = Classifier(Loaded(base.model, base.prompts, reader), ALL, EDITS)
-    assert subject.judge(edit()).flagged
+    verdict = classifier(alone=3.0).judge(edit())
+    assert verdict.flagged
+    assert verdict.why == f"the picture has {verdict.category}"
 
 
 def test_unasked_changes_are_named_the_surest_first_and_flag_nothing():
@@ -118,18 +119,16 @@ def test_unasked_changes_are_named_the_surest_first_and_flag_nothing():
     assert not verdict.flagged
     assert verdict.changed == ("build", "skin")
     assert set(verdict.unintended) == set(CONFIG.identity)
-    assert verdict.why == "nothing harmful was found, but nobody asked to change: build, skin"
+    assert verdict.why == "the build changed; the skin changed"
 
 
 def test_an_edits_output_alone_is_flagged_from_a_score_of_its_own():
-    base = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, 1.0)))  # 0.73
-    calibration = dict.fromkeys(CONFIG.names, (0.0, -5.0))
-    loaded = Loaded(base.model, base.prompts, tiny.transformations(calibration=calibration))
-    surer = EDITS.model_copy(update={"alone": dict.fromkeys(tiny.CATEGORIES, 0.8)})
-    assert Classifier(loaded, ALL, EDITS).judge(edit()).flagged
-    assert not Classifier(loaded, ALL, surer).judge(edit()).flagged
+    sure = models(alone=1.0)  # 0.73
+    surer = tiny.output(edits=tiny.edits(alone=dict.fromkeys(tiny.CATEGORIES, 0.8)))
+    assert Classifier(sure, OUTPUT).judge(edit()).flagged
+    assert not Classifier(sure, surer).judge(edit()).flagged
     drawn = edit().model_copy(update={"input": None})
-    assert Classifier(loaded, ALL, surer).judge(drawn).flagged
+    assert Classifier(sure, surer).judge(drawn).flagged
 
 
 # What must not be
@@ -137,39 +136,33 @@ def test_an_edits_output_alone_is_flagged_from_a_score_of_its_own():
 
 def test_an_edit_without_a_model_to_judge_it_is_not_judged():
     with pytest.raises(StageFailed, match="edits are not judged"):
-        Classifier(tiny.loaded(), ALL).judge(edit())
+        Classifier(tiny.models(), tiny.output()).judge(edit())
 
 
 def test_edits_allowed_without_a_model_to_judge_them_are_a_configuration_error():
     with pytest.raises(ConfigurationError, match="no `transformation` or `vision` model"):
-        Classifier(tiny.loaded(), ALL, EDITS)
+        Classifier(tiny.models(), OUTPUT)
 
 
 def test_a_threshold_for_an_unknown_kind_is_a_configuration_error():
-    base = tiny.loaded()
-    edits = EditPolicy(thresholds={"gambling": 0.5})
     with pytest.raises(ConfigurationError, match="'gambling'"):
-        Classifier(Loaded(base.model, base.prompts, tiny.transformations()), ALL, edits)
+        Classifier(models(), tiny.output(edits=tiny.edits({"gambling": 0.5})))
+
+
+@pytest.mark.parametrize("attributes", [None, ("skin", "age")])
+def test_an_attribute_for_which_the_policy_has_no_text_is_a_configuration_error(attributes):
+    silent = tiny.edits(changed={"skin": "the skin changed"})
+    with pytest.raises(ConfigurationError, match=r"output\.edits\.changed has no text for"):
+        Classifier(models(), tiny.output(edits=silent), attributes)
 
 
 def test_a_score_that_is_no_number_is_no_answer():
-    subject = classifier()
+    model = tiny.edit_model()
     with torch.no_grad():
-        subject._transformations._model.compared[-1].bias[0] = math.nan
+        model.compared[-1].bias[0] = math.nan
+    scorer = EditScorer(model, tiny.prompts())
     with pytest.raises(UnparsableAnswer):
-        subject.judge(edit())
-
-
-def test_a_model_that_does_not_load_whole_does_not_load(tmp_path):
-    tiny.saved(tmp_path / "harm")
-    config = TransformationConfig(trunk=tiny.TRUNK, width=8, size=32)
-    TransformationModel(config).save_pretrained(tmp_path / "edits")
-    names = {"model": str(tmp_path / "harm"), "transformation": str(tmp_path / "edits")}
-    assert load(ClassifierConfig(**names)).transformations is not None
-    config.width = 16
-    config.save_pretrained(tmp_path / "edits")
-    with pytest.raises(ConfigurationError):
-        load(ClassifierConfig(**names))
+        scorer.scores(tiny.pixels(1), "make them smile", tiny.pixels(2))
 
 
 @pytest.mark.parametrize("doubt", [0.0, 1.0, 4.0])

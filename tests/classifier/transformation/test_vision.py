@@ -1,4 +1,4 @@
-"""Edits judged by a vision-language model: its question, its answer, and a real one on vLLM."""
+"""Edits scored by a vision-language model: its question, its answer, and a real one on vLLM."""
 
 import json
 from collections.abc import AsyncIterator
@@ -7,20 +7,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from PIL import Image
-from transformers import AutoTokenizer
 
 from deployments import pictures
 from deployments.classifier import canaries
 from deployments.classifier.classifier import Classifier
 from deployments.classifier.config import ClassifierConfig
-from deployments.classifier.transformation.vision import VisionConfig, VisionJudge
+from deployments.classifier.transformation.scorer import EditScores
+from deployments.classifier.transformation.vision import VisionConfig, VisionScorer
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer
-from deployments.inference.embedded.language import base_model
-from deployments.inference.embedded.resolve import cache_folder
 from deployments.inference.language_model import LanguageModel, LanguageModelConfig
 from deployments.paths import ROOT
-from deployments.policy import EditPolicy, load_policy
+from deployments.policy import load_policy
 from tests.classifier import tiny, tiny_vision
 from tests.conftest import ENGINE
 
@@ -40,13 +38,11 @@ def edit(prompt: str = "make them smile") -> PictureRequest:
 class Said:
     """Answers with what it is told to, and keeps the question."""
 
-    max_tokens = 2048
+    max_tokens = 8192
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer if answer is None or isinstance(answer, str) else json.dumps(answer)
-        self.tokenizer = AutoTokenizer.from_pretrained(base_model(cache_folder()))
-        self.tokenizer.add_special_tokens({"additional_special_tokens": tiny_vision.MARKS})
-        self.tokenizer.chat_template = tiny_vision.TEMPLATE
+        self.tokenizer = tiny_vision.byte_tokenizer()
         self.question, self.images, self.schema = "", [], {}
 
     async def complete(self, ids, max_tokens, *, stop_token_ids=(), schema=None, images=()):
@@ -57,7 +53,7 @@ class Said:
 
 async def asked(answer: Any, request: PictureRequest | None = None, config=LOOKS):
     model = Said(answer)
-    return model, await VisionJudge(model, KINDS, config).scores(request or edit())
+    return model, await VisionScorer(model, KINDS, config).scores(request or edit())
 
 
 async def test_words_become_scores():
@@ -120,9 +116,9 @@ async def test_a_request_without_room_for_an_answer_is_not_judged():
 
 def test_a_question_longer_than_the_model_is_a_configuration_error():
     model = Said(NONE)
-    model.max_tokens = 128
+    model.max_tokens = 1024
     with pytest.raises(ConfigurationError, match="max_model_len"):
-        VisionJudge(model, KINDS, LOOKS)
+        VisionScorer(model, KINDS, LOOKS)
 
 
 @pytest.mark.parametrize(("harm", "wrong"), [("yes", None), ("no", "finds None"), ("unsure", None)])
@@ -138,32 +134,37 @@ async def test_a_model_that_finds_no_harm_is_not_fit(tmp_path, harm, wrong):
         told = NONE | {"harms": NONE["harms"] | {"sexual": harm}}
         return (await asked(told if "undress" in request.prompt else NONE, request))[1]
 
-    quiet = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, -5.0)))
-    edits = EditPolicy(thresholds={"sexual": 0.5})
-    judge = Classifier(quiet, dict.fromkeys(tiny.CATEGORIES, 0.5), edits, asked=True)
+    classifier = quiet()
     if wrong is None:
-        await canaries.check_asked(judge, tmp_path, ask)
+        await canaries.check_with(ask, classifier, tmp_path)
     else:
         with pytest.raises(ConfigurationError, match=wrong):
-            await canaries.check_asked(judge, tmp_path, ask)
+            await canaries.check_with(ask, classifier, tmp_path)
 
 
-def test_edits_have_one_judge():
+def test_edits_are_scored_by_one_model():
     both = {"transformation": "embedded:transformation", "vision": {"model": "a/vlm"}}
     with pytest.raises(ValueError, match="not both"):
         ClassifierConfig(model="embedded:classifier", **both)
 
 
-def test_its_scores_make_the_verdict():
-    quiet = tiny.loaded(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, -5.0)))
-    edits = EditPolicy(thresholds={"sexual": 0.5})
-    judge = Classifier(quiet, dict.fromkeys(tiny.CATEGORIES, 0.5), edits, asked=True)
-    flagged = judge.judge(edit(), ({"sexual": 0.5}, {"skin": 1.0}))
+def quiet() -> Classifier:
+    """One that finds nothing in outputs, and to which edits come with their scores."""
+    models = tiny.models(calibration=dict.fromkeys(tiny.CATEGORIES, (0.0, -5.0)))
+    output = tiny.output(edits=tiny.edits({"sexual": 0.5}))
+    return Classifier(models, output, LOOKS.attributes)
+
+
+def test_its_scores_make_the_verdict_in_the_policy_s_words():
+    classifier = quiet()
+    flagged = classifier.judge(edit(), EditScores({"sexual": 0.5}, {"skin": 1.0}))
     assert (flagged.flagged, flagged.category) == (True, "sexual")
-    passed = judge.judge(edit(), ({"sexual": 0.0}, {"skin": 1.0, "build": 0.0}))
+    assert flagged.why == "the edit does sexual"
+    passed = classifier.judge(edit(), EditScores({"sexual": 0.0}, {"skin": 1.0, "build": 0.0}))
     assert (passed.flagged, passed.changed) == (False, ("skin",))
+    assert passed.why == "the skin changed"
     with pytest.raises(StageFailed, match="nobody"):
-        judge.judge(edit())
+        classifier.judge(edit())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -182,18 +183,18 @@ async def model(tmp_path_factory) -> AsyncIterator[LanguageModel]:
 @pytest.mark.vllm
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_real_one_answers_in_form(model):
-    judge = VisionJudge(model, KINDS, LOOKS)
-    harms, changed = await judge.scores(edit())
+    scorer = VisionScorer(model, KINDS, LOOKS)
+    harms, changed = await scorer.scores(edit())
     assert set(harms) == set(KINDS)
     assert set(changed) == set(LOOKS.attributes)
     assert {*harms.values(), *changed.values()} <= {0.0, 0.5, 1.0}
-    assert (harms, changed) == await judge.scores(edit())
+    assert (harms, changed) == await scorer.scores(edit())
 
 
 @pytest.mark.vllm
 @pytest.mark.asyncio(loop_scope="module")
 async def test_more_pictures_than_the_engine_takes_are_an_error(model):
-    judge = VisionJudge(model, KINDS, LOOKS)
-    ids = judge._chat.around(judge._chat.user("smile"))
+    scorer = VisionScorer(model, KINDS, LOOKS)
+    ids = scorer._chat.around(scorer._chat.user("smile"))
     with pytest.raises(StageFailed):
         await model.complete(ids, 8, images=[Image.fromarray(tiny.pixels(1))] * 3)

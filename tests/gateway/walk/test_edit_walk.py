@@ -14,6 +14,7 @@ from tests.gateway import parts
 
 EDITS = EditPolicy(
     thresholds={"violence": 0.5},
+    why={"violence": "it brings in violence"},
     tries=2,
     held={"skin": "the skin tone", "build": "the build", "hair_colour": "the hair colour"},
 )
