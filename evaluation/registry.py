@@ -1,0 +1,21 @@
+"""The measurements by name. Each is a module with a class that it calls `MEASUREMENT`."""
+
+from importlib import import_module
+
+from evaluation.common.measurement import Measurement
+
+MODULES = (
+    "prompts.rules",
+    "prompts.obfuscation",
+    "prompts.anonymise",
+    "prompts.diversify",
+)
+
+
+def measurements() -> dict[str, type[Measurement]]:
+    """All measurements, in the order in which they are best run."""
+    found: dict[str, type[Measurement]] = {}
+    for module in MODULES:
+        one: type[Measurement] = import_module(f"evaluation.{module}").MEASUREMENT
+        found[one.name] = one
+    return found
