@@ -8,9 +8,9 @@ prompt says anything, so that its entropy is 0.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from deployments.contracts import Change
 from deployments.paths import ROOT
@@ -100,7 +100,7 @@ class Diversify(Measurement):
     question = "Are people whom nobody described drawn evenly, and described people left alone?"
     minutes = 1
     shard = 100
-    declared: Mapping[str, Any] = {
+    declared: ClassVar = {
         "group": Declared("entropy of the group over uniform", goal="≥ 0.95"),
         "gender": Declared("entropy of the gender over uniform", goal="≥ 0.95"),
         "skin_tone": Declared("entropy of the skin tone of negative roles over uniform"),

@@ -9,8 +9,8 @@ import random
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from deployments.guard.words.blocklist import Blocklist
 from deployments.guard.words.normalise import readings
@@ -287,9 +287,9 @@ class Obfuscation(Measurement):
     name = "obfuscation"
     question = "Does the blocklist see through disguised spellings, and leave look-alikes alone?"
     minutes = 1
-    seeds: Mapping[str, int] = {"spelling": 5000}
+    seeds: ClassVar = {"spelling": 5000}
     shard = 400
-    declared: Mapping[str, Any] = {
+    declared: ClassVar = {
         "caught": percent("20 terms in 40 disguises, 5 spellings each, caught"),
         "way/*": percent("caught, *"),
         "term/*": percent("caught, the term “*”"),

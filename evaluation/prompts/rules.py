@@ -1,7 +1,7 @@
 """The rewriter's rules on short prompts that were written without a look at them."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import ClassVar
 
 from deployments.inference.embedded.resolve import resolve
 from deployments.ops.serve_config import read_serve_config
@@ -21,7 +21,7 @@ class Rules(Measurement):
     name = "rules"
     question = "Do the rewriter's rules know vague prompts and people that nobody wrote them for?"
     minutes = 0.2
-    declared: Mapping[str, Any] = {
+    declared: ClassVar = {
         "vague": percent("vague prompts found"),
         "specific": percent("specific prompts left alone"),
         "people": percent("prompts with a person whom nobody described, found"),

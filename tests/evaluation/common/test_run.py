@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -24,7 +24,7 @@ class Parity(Measurement):
     question = "Are numbers even?"
     minutes = 0.1
     shard = 4
-    declared: Mapping[str, Declared] = {"even": Declared("even numbers", "%", "50 %")}
+    declared: ClassVar = {"even": Declared("even numbers", "%", "50 %")}
     log: Path
 
     def items(self) -> list[int]:
