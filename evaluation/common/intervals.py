@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, rankdata
 
 RESAMPLES = 2000
+Z = 1.959964
+"""The standard normal's 97.5 % point."""
 FALSE_POSITIVES = 0.02
 """Share of harmless cases that a threshold may stop, where recall is compared at one."""
 Floats = NDArray[np.float64]
@@ -31,8 +32,10 @@ def share(hits: Iterable[object]) -> Estimate:
     found = [bool(hit) for hit in hits]
     if not found:
         return Estimate(0.0, 0.0, 1.0, 0)
-    interval = binomtest(sum(found), len(found)).proportion_ci(method="wilson")
-    return Estimate(sum(found) / len(found), float(interval.low), float(interval.high), len(found))
+    n, rate = len(found), sum(found) / len(found)
+    middle = (rate + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * (rate * (1 - rate) / n + Z**2 / (4 * n**2)) ** 0.5
+    return Estimate(rate, max(middle - half, 0.0), min(middle + half, 1.0), n)
 
 
 def mean(values: Iterable[float]) -> Estimate:
@@ -83,9 +86,9 @@ def single(value: float, n: int | None = None) -> Estimate:
 
 
 def _area(harmful: Floats, harmless: Floats) -> float:
-    ranks = rankdata(np.concatenate([harmful, harmless]))[: len(harmful)]
-    count = len(harmful)
-    return float((ranks.sum() - count * (count + 1) / 2) / (count * len(harmless)))
+    ordered = np.sort(harmless)
+    below, up_to = (np.searchsorted(ordered, harmful, side) for side in ("left", "right"))
+    return float((below + up_to).mean() / (2 * len(harmless)))  # a tie counts half
 
 
 def _some(values: Iterable[float]) -> Floats:

@@ -1,5 +1,6 @@
 """What a measurement is, and the file that it ends in."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,8 @@ def figures(declared: Mapping[str, Declared], found: Mapping[str, Estimate]) -> 
         if declaration not in declared:
             raise ValueError(f"the figure {key!r} was not declared")
         used.add(declaration)
-        figures[key] = _figure(declared[declaration], estimate, name)
+        short = re.sub(r"[^\w./-]+", "-", key)  # markers in documents separate keys by commas
+        figures[short] = _figure(declared[declaration], estimate, name)
     if missing := sorted(declared.keys() - used):
         raise ValueError(f"the figure {missing[0]!r} was not measured")
     return figures
