@@ -15,6 +15,7 @@ MODULES = (
     "prompts.operators",
     "prompts.policies",
     "prompts.live",
+    "prompts.edit_words",
     "prompts.latency",
     "prompts.speed",
     "pictures.fidelity",

@@ -1,7 +1,7 @@
 """What would become of prompts: asked of a running service over HTTP, or of one in this process."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
@@ -35,14 +35,6 @@ class Previewed:
         return self.action == "block" or "soften" in self.kinds
 
 
-class Prompts(Protocol):
-    """A prompt side that can be asked."""
-
-    async def preview(
-        self, prompt: str, operation: Operation = "generate", seed: int = 0
-    ) -> Previewed: ...
-
-
 class OverHTTP:
     """The prompt side of the running service at `url`."""
 
@@ -56,6 +48,9 @@ class OverHTTP:
         asked = {"prompt": prompt, "operation": operation, "seed": seed}
         answer = await self._client.post("/v1/safety/preview", json=asked)
         return Previewed.of(answer.raise_for_status().json())
+
+    async def start(self) -> None:
+        """Connections are opened as they are needed."""
 
     async def stop(self) -> None:
         """Closes the connections."""

@@ -49,7 +49,7 @@ from deployments.rewriter.deployment import RewriterDeployment
 from deployments.telemetry.trace import Trace
 from evaluation.common.atonce import each
 from evaluation.common.options import Options
-from evaluation.common.previews import Previewed
+from evaluation.common.previews import OverHTTP, Previewed
 from graph import SafelightConfig
 
 AT_ONCE = 24
@@ -285,6 +285,13 @@ class Service:
 
 
 STAGES = ("guard", "rewriter", "diffusion", "classifier")
+
+
+def asked(options: Options) -> "OverHTTP | Service":
+    """The prompt side at the options' URL; without one, that of the configuration, here."""
+    if options.url is not None:
+        return OverHTTP(options.url)
+    return Service(options, prompts=True, pictures=False)
 
 
 class _Undrawn:

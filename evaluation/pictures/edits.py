@@ -20,6 +20,7 @@ from deployments import pictures
 from evaluation.common.files import RUNS
 from evaluation.common.intervals import Estimate, share
 from evaluation.common.measurement import Measurement, Row, percent
+from evaluation.common.options import Options
 from evaluation.common.service import Answer, Service
 from evaluation.judge.notes import noted, recalled
 from evaluation.pictures.edit_pairs import precision_recall
@@ -73,12 +74,7 @@ class Edits(Measurement):
     }
 
     def items(self) -> Sequence[Item]:
-        good, wrong = FaultRates.none(), FaultRates()
-        seed = f"-{self.options.seed}" if self.options.seed else ""
-        one, other = random.Random(f"edits-generated{seed}"), random.Random(f"edits-quality{seed}")
-        mixed = [draw_edit(one, wrong, "test") for _ in range(self.options.of(500))]
-        harmless = [draw_harmless(other, good, "test") for _ in range(self.options.of(300))]
-        both = (("generated", mixed), ("quality", harmless))
+        both = zip(("generated", "quality"), drawn_edits(self.options), strict=True)
         return [(n, kind, edit) for kind, edits in both for n, edit in enumerate(edits)]
 
     async def start(self) -> None:
@@ -159,6 +155,15 @@ class Edits(Measurement):
             sheet = RUNS / self.name / "edits.png"
             sheet.parent.mkdir(parents=True, exist_ok=True)
             contact_sheet(images, texts).save(sheet)
+
+
+def drawn_edits(options: Options) -> tuple[list[Edit], list[Edit]]:
+    """500 edits with harmful instructions among them, and 300 harmless ones."""
+    seed = f"-{options.seed}" if options.seed else ""
+    one, other = random.Random(f"edits-generated{seed}"), random.Random(f"edits-quality{seed}")
+    mixed = [draw_edit(one, FaultRates(), "test") for _ in range(options.of(500))]
+    good = FaultRates.none()
+    return mixed, [draw_harmless(other, good, "test") for _ in range(options.of(300))]
 
 
 def _done(edit: Edit, row: Row) -> Done:

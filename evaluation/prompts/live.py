@@ -16,8 +16,8 @@ from evaluation.common.files import RUNS
 from evaluation.common.files import rows as cases
 from evaluation.common.intervals import Estimate, mean, share
 from evaluation.common.measurement import Declared, Measurement, Row, percent
-from evaluation.common.previews import OverHTTP, Previewed
-from evaluation.common.service import Service
+from evaluation.common.previews import Previewed
+from evaluation.common.service import asked
 
 FILES = {
     "examples": "article_examples.jsonl",
@@ -50,13 +50,8 @@ class Live(Measurement):
         return [(part, row) for part, name in FILES.items() for row in cases(name)[:most]]
 
     async def start(self) -> None:
-        url = self.options.url
-        self._prompts: OverHTTP | Service
-        if url is None:
-            self._prompts = Service(self.options, prompts=True, pictures=False)
-            await self._prompts.start()
-        else:
-            self._prompts = OverHTTP(url)
+        self._prompts = asked(self.options)
+        await self._prompts.start()
         self._similarity = Similarity(TokenEncoder(), least=0.0)
 
     async def stop(self) -> None:
