@@ -287,7 +287,7 @@ class Service:
 STAGES = ("guard", "rewriter", "diffusion", "classifier")
 
 
-def asked(options: Options) -> "OverHTTP | Service":
+def prompt_side(options: Options) -> "OverHTTP | Service":
     """The prompt side at the options' URL; without one, that of the configuration, here."""
     if options.url is not None:
         return OverHTTP(options.url)

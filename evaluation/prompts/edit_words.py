@@ -6,7 +6,7 @@ from typing import ClassVar
 from evaluation.common.atonce import each
 from evaluation.common.intervals import Estimate, share
 from evaluation.common.measurement import Measurement, Row, percent
-from evaluation.common.service import asked
+from evaluation.common.service import prompt_side
 from evaluation.pictures.edits import drawn_edits
 
 
@@ -28,7 +28,7 @@ class EditWords(Measurement):
         return [*((True, text) for text in harmful), *((False, e.instruction) for e in harmless)]
 
     async def start(self) -> None:
-        self._prompts = asked(self.options)
+        self._prompts = prompt_side(self.options)
         await self._prompts.start()
 
     async def stop(self) -> None:

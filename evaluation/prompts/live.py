@@ -17,7 +17,7 @@ from evaluation.common.files import rows as cases
 from evaluation.common.intervals import Estimate, mean, share
 from evaluation.common.measurement import Declared, Measurement, Row, percent
 from evaluation.common.previews import Previewed
-from evaluation.common.service import asked
+from evaluation.common.service import prompt_side
 
 FILES = {
     "examples": "article_examples.jsonl",
@@ -50,7 +50,7 @@ class Live(Measurement):
         return [(part, row) for part, name in FILES.items() for row in cases(name)[:most]]
 
     async def start(self) -> None:
-        self._prompts = asked(self.options)
+        self._prompts = prompt_side(self.options)
         await self._prompts.start()
         self._similarity = Similarity(TokenEncoder(), least=0.0)
 
