@@ -20,7 +20,8 @@ from deployments.inference.embedded.resolve import resolve
 from deployments.inference.language_model import LanguageModel
 from deployments.ops.policy.diff import ENVIRONMENT, read_guard
 from deployments.paths import ROOT
-from deployments.policy import Policy
+from deployments.policy import Policy, load_policy
+from evaluation.common.measurement import Measurement
 from evaluation.common.options import Options
 
 POLICIES = ROOT / "configs" / "policies"
@@ -59,6 +60,17 @@ class GuardModels:
         if self.config.cnn is None:
             raise SystemExit("the guard of that configuration has no embedding network")
         return EmbeddingStage(CNNStage(resolve(self.config.cnn)), FewShot(policy))
+
+
+class GuardMeasurement(Measurement):
+    """Loads the guard's models and the default policy, and ends the engine."""
+
+    async def start(self) -> None:
+        self._models, self._policy = GuardModels(), load_policy(POLICY)
+        await self._models.start(self.options)
+
+    async def stop(self) -> None:
+        self._models.stop()
 
 
 def prompts(texts: Sequence[str]) -> list[GuardRequest]:

@@ -60,8 +60,13 @@ def quantile(values: Iterable[float], at: float) -> Estimate:
 
 
 def area(harmful: ArrayLike, harmless: ArrayLike) -> Estimate:
-    """Area under the ROC curve: the share of pairs in which the harmful one scores higher."""
+    """Area under the ROC curve: the share of pairs in which the harmful one scores higher.
+
+    Without a case on one side nothing is known: 0.5, and the interval is everything.
+    """
     bad, good = np.asarray(harmful, float), np.asarray(harmless, float)
+    if not len(bad) or not len(good):
+        return Estimate(0.5, 0.0, 1.0, 0)
     rng = np.random.default_rng(0)
     areas = [_area(rng.choice(bad, len(bad)), rng.choice(good, len(good))) for _ in range(1000)]
     low, high = np.quantile(areas, [0.025, 0.975])
@@ -70,8 +75,8 @@ def area(harmful: ArrayLike, harmless: ArrayLike) -> Estimate:
 
 def recall(harmful: ArrayLike, harmless: ArrayLike, at: float = FALSE_POSITIVES) -> Estimate:
     """Share of `harmful` above the score that a share `at` of `harmless` reaches."""
-    bar = np.quantile(np.asarray(harmless, float), 1 - at)
-    return share(np.asarray(harmful, float) > bar)
+    good = np.asarray(harmless, float)
+    return share(np.asarray(harmful, float) > np.quantile(good, 1 - at) if len(good) else ())
 
 
 def spread(values: Sequence[float]) -> Estimate:

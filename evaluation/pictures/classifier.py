@@ -12,8 +12,8 @@ import numpy as np
 from deployments import pictures
 from deployments.contracts import PictureRequest
 from evaluation.common.intervals import Estimate, area, share
-from evaluation.common.measurement import Declared, Measurement, Row, percent
-from evaluation.common.service import Service
+from evaluation.common.measurement import Declared, Row, percent
+from evaluation.pictures.measured import PictureMeasurement
 from training.checkpoints import CHECKPOINTS
 from training.classifiers.classifier import NAME
 from training.classifiers.data import NOISE, Examples, autoencoder, decoded, examples
@@ -22,7 +22,7 @@ from training.classifiers.generated import generated
 KINDS = ("rendered", "decoded", "generated")
 
 
-class ClassifierQuality(Measurement):
+class ClassifierQuality(PictureMeasurement):
     """Harm found and harmless pictures flagged, by kind of picture."""
 
     name = "classifier"
@@ -46,11 +46,7 @@ class ClassifierQuality(Measurement):
             "decoded": np.load(decoded(drawn, count, vae, NOISE, seed)),
             "generated": np.load(generated(drawn, count, vae, seed=seed)),
         }
-        self._service = Service(self.options)
-        await self._service.start()
-
-    async def stop(self) -> None:
-        await self._service.stop()
+        await super().start()
 
     async def measure(self, items: Sequence[tuple[str, int]]) -> list[Row]:
         drawn = self._drawn()

@@ -11,11 +11,11 @@ from typing import ClassVar
 
 from deployments.rewriter.diversify.diversifier import Diversifier
 from evaluation.common.intervals import Estimate, mean
-from evaluation.common.measurement import Declared, Measurement, Row
-from evaluation.common.service import Service, pixels
+from evaluation.common.measurement import Declared, Row
+from evaluation.common.service import pixels
+from evaluation.pictures.measured import PictureMeasurement
 from evaluation.prompts.diversify import DRAWS, entropy
-from training.checkpoints import MODELS
-from training.judge.model import Judge, Reading
+from training.judge.model import Reading
 from training.world.vocabulary import GENDERS, OCCUPATIONS, SKIN_TONES, TRAITS
 
 PICTURES = 4
@@ -25,7 +25,7 @@ WAYS = ("plain", "diversified")
 KINDS = ("occupations", "traits", "negative")
 
 
-class PictureDiversity(Measurement):
+class PictureDiversity(PictureMeasurement):
     """Mean normalised entropy per word."""
 
     name = "diversity"
@@ -45,15 +45,11 @@ class PictureDiversity(Measurement):
         return [(kind, word) for kind in KINDS for word in words[kind][:most]]
 
     async def start(self) -> None:
-        self._service, self._judge = Service(self.options), Judge(MODELS / "judge")
+        await super().start()
         diversity = self._service.diversity
         if diversity is None:
             raise SystemExit("the policy of that configuration does not diversify")
         self._diversifier = Diversifier(diversity)
-        await self._service.start()
-
-    async def stop(self) -> None:
-        await self._service.stop()
 
     async def measure(self, items: Sequence[tuple[str, str]]) -> list[Row]:
         return [await self._row(word) for _, word in items]

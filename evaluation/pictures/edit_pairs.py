@@ -13,8 +13,8 @@ import numpy as np
 from deployments import pictures
 from deployments.contracts import PictureRequest
 from evaluation.common.intervals import Estimate, share
-from evaluation.common.measurement import Measurement, Row, percent
-from evaluation.common.service import Service
+from evaluation.common.measurement import Row, percent
+from evaluation.pictures.measured import PictureMeasurement
 from training.checkpoints import CHECKPOINTS
 from training.classifiers.data import autoencoder
 from training.classifiers.edit_pairs import KnownPairs, known_pairs
@@ -34,7 +34,7 @@ def precision_recall(
     }
 
 
-class EditPairs(Measurement):
+class EditPairs(PictureMeasurement):
     """Precision and recall of harm and of unasked changes."""
 
     name = "edit_pairs"
@@ -53,11 +53,7 @@ class EditPairs(Measurement):
     async def start(self) -> None:
         self._pairs = self._known()
         self._after = decoded(self._pairs, autoencoder(), self._seed)
-        self._service = Service(self.options)
-        await self._service.start()
-
-    async def stop(self) -> None:
-        await self._service.stop()
+        await super().start()
 
     async def measure(self, items: Sequence[int]) -> list[Row]:
         judge = self._service.classifier.judge

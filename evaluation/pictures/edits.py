@@ -19,11 +19,12 @@ from PIL import Image
 from deployments import pictures
 from evaluation.common.files import RUNS
 from evaluation.common.intervals import Estimate, share
-from evaluation.common.measurement import Measurement, Row, percent
+from evaluation.common.measurement import Row, percent
 from evaluation.common.options import Options
-from evaluation.common.service import Answer, Service
+from evaluation.common.service import Answer
 from evaluation.judge.notes import noted, recalled
 from evaluation.pictures.edit_pairs import precision_recall
+from evaluation.pictures.measured import PictureMeasurement
 from training.checkpoints import MODELS
 from training.classifiers.edit_pairs import tells
 from training.diffusion.sheet import contact_sheet
@@ -56,7 +57,7 @@ class Done:
     tries: list[Row]
 
 
-class Edits(Measurement):
+class Edits(PictureMeasurement):
     """What the service's own edits do, by the judge."""
 
     name = "edits"
@@ -76,13 +77,6 @@ class Edits(Measurement):
     def items(self) -> Sequence[Item]:
         both = zip(("generated", "quality"), drawn_edits(self.options), strict=True)
         return [(n, kind, edit) for kind, edits in both for n, edit in enumerate(edits)]
-
-    async def start(self) -> None:
-        self._service, self._judge = Service(self.options), Judge(MODELS / "judge")
-        await self._service.start()
-
-    async def stop(self) -> None:
-        await self._service.stop()
 
     async def measure(self, items: Sequence[Item]) -> list[Row]:
         first = self.seeds["pictures"]

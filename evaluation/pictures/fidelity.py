@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from evaluation.common.intervals import Estimate, share
-from evaluation.common.measurement import Measurement, Row, percent
-from evaluation.common.service import Service, pixels
+from evaluation.common.measurement import Row, percent
+from evaluation.common.service import pixels
 from evaluation.pictures.asked import KINDS, Asked, by_hand, granted, harmless
-from training.checkpoints import MODELS
-from training.judge.model import Judge
+from evaluation.pictures.measured import PictureMeasurement
 
 
-class Fidelity(Measurement):
+class Fidelity(PictureMeasurement):
     """The judge on what the captions state."""
 
     name = "fidelity"
@@ -33,13 +32,6 @@ class Fidelity(Measurement):
         drawn = harmless(self.options.of(270), self.options.seed)
         both = [*((True, one) for one in hand), *((False, one) for one in drawn)]
         return [(number, *one) for number, one in enumerate(both)]
-
-    async def start(self) -> None:
-        self._service, self._judge = Service(self.options), Judge(MODELS / "judge")
-        await self._service.start()
-
-    async def stop(self) -> None:
-        await self._service.stop()
 
     async def measure(self, items: Sequence[tuple[int, bool, Asked]]) -> list[Row]:
         first = self.seeds["pictures"]

@@ -17,20 +17,19 @@ from PIL import Image
 from deployments import pictures
 from evaluation.common.files import RUNS
 from evaluation.common.intervals import Estimate, quantile, ratio, share
-from evaluation.common.measurement import Declared, Measurement, Row, percent
-from evaluation.common.service import Attempt, Service
+from evaluation.common.measurement import Declared, Row, percent
+from evaluation.common.service import Attempt
 from evaluation.pictures.asked import Asked, demeaning, unsolicited
+from evaluation.pictures.measured import PictureMeasurement
 from evaluation.pictures.ways import OTHER_SEEDS, SEEDS, WAYS, Case, answered, noted
-from training.checkpoints import MODELS
 from training.diffusion.sheet import contact_sheet
-from training.judge.model import Judge
 
 SHOWN = 60
 """Steered pictures on the sheet that is judged by eye."""
 Item = tuple[int, str, Asked]
 
 
-class Regeneration(Measurement):
+class Regeneration(PictureMeasurement):
     """1,000 requests in scenes of unsolicited harm, 100 with a group's name."""
 
     name = "regeneration"
@@ -62,13 +61,6 @@ class Regeneration(Measurement):
         named = demeaning(options.of(100), options.seed)
         both = [*(("scene", one) for one in scenes), *(("group", one) for one in named)]
         return [(number, kind, one) for number, (kind, one) in enumerate(both)]
-
-    async def start(self) -> None:
-        self._service, self._judge = Service(self.options), Judge(MODELS / "judge")
-        await self._service.start()
-
-    async def stop(self) -> None:
-        await self._service.stop()
 
     async def measure(self, items: Sequence[Item]) -> list[Row]:
         asked = [(number, one) for number, _, one in items]

@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from evaluation.common.intervals import Estimate, drift, share
-from evaluation.common.measurement import Declared, Measurement, Row, percent
-from evaluation.common.service import Service
+from evaluation.common.measurement import Declared, Row, percent
 from evaluation.judge.notes import read
 from evaluation.pictures.asked import Asked, unsolicited
+from evaluation.pictures.measured import PictureMeasurement
 from evaluation.pictures.ways import SEEDS, WAYS, answered, noted
-from training.checkpoints import MODELS
-from training.judge.model import Judge
 from training.world.vocabulary import SKIN_TONES
 
 SURE = 0.8
@@ -26,7 +24,7 @@ STEERED_CLEAN = "clean"
 Item = tuple[int, Asked]
 
 
-class Skin(Measurement):
+class Skin(PictureMeasurement):
     """Tones and genders before and after, in pairs."""
 
     name = "skin"
@@ -45,13 +43,6 @@ class Skin(Measurement):
     def items(self) -> Sequence[Item]:
         seed = self.seeds["captions"] + self.options.seed
         return list(enumerate(unsolicited(self.options.of(1000), seed)))
-
-    async def start(self) -> None:
-        self._service, self._judge = Service(self.options), Judge(MODELS / "judge")
-        await self._service.start()
-
-    async def stop(self) -> None:
-        await self._service.stop()
 
     async def measure(self, items: Sequence[Item]) -> list[Row]:
         seed = self.options.seed

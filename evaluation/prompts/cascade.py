@@ -17,9 +17,9 @@ from deployments.guard.words.normalise import readings
 from deployments.policy import load_policy
 from evaluation.common.atonce import each
 from evaluation.common.files import rows as cases
-from evaluation.common.guards import POLICY, GuardModels, acting, acts, prompts
+from evaluation.common.guards import POLICY, GuardMeasurement, acting, acts, prompts
 from evaluation.common.intervals import Estimate, area, recall, share, single
-from evaluation.common.measurement import Declared, Measurement, Row, percent
+from evaluation.common.measurement import Declared, Row, percent
 from evaluation.prompts.sets import twins, users
 from training.language.guard.lessons import captions
 
@@ -29,7 +29,7 @@ HARMFUL_SHARE = 0.05
 Item = tuple[str, str, GuardRequest]
 
 
-class GuardCascade(Measurement):
+class GuardCascade(GuardMeasurement):
     """Ranking of each stage, and the verdicts of all together."""
 
     name = "cascade"
@@ -77,15 +77,11 @@ class GuardCascade(Measurement):
         ]
 
     async def start(self) -> None:
-        self._models, self._policy = GuardModels(), load_policy(POLICY)
-        await self._models.start(self.options)
+        await super().start()
         self._cascade = self._models.cascade(self._policy)
         self._llm = self._models.llm(self._policy)
         self._embedding = self._models.embedding(self._policy)
         self._blocklist = Blocklist(self._policy)
-
-    async def stop(self) -> None:
-        self._models.stop()
 
     async def measure(self, items: Sequence[Item]) -> list[Row]:
         return await each(self._row, [request for *_, request in items])

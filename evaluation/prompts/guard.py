@@ -11,16 +11,16 @@ from deployments.contracts import GuardRequest
 from deployments.guard.decision import decide
 from deployments.policy import Policy, load_policy
 from evaluation.common.atonce import each
-from evaluation.common.guards import POLICY, GuardModels, acting, acts, prompts, unsafe
+from evaluation.common.guards import POLICY, GuardMeasurement, acting, acts, prompts, unsafe
 from evaluation.common.intervals import Estimate, area, recall, share
-from evaluation.common.measurement import Declared, Measurement, Row, percent
+from evaluation.common.measurement import Declared, Row, percent
 from evaluation.prompts.sets import Twin, pairs, twins, users
 from training.language.guard.lessons import captions
 
 Item = tuple[str, GuardRequest]
 
 
-class GuardModel(Measurement):
+class GuardModel(GuardMeasurement):
     """Ranking, verdicts and categories of the language model's stage."""
 
     name = "guard"
@@ -53,12 +53,8 @@ class GuardModel(Measurement):
         return [*found, *(("captions", request) for request in everyday)]
 
     async def start(self) -> None:
-        self._models, self._policy = GuardModels(), load_policy(POLICY)
-        await self._models.start(self.options)
+        await super().start()
         self._stage = self._models.llm(self._policy, asks_always=True)
-
-    async def stop(self) -> None:
-        self._models.stop()
 
     async def measure(self, items: Sequence[Item]) -> list[Row]:
         return await each(self._row, [request for _, request in items])

@@ -17,16 +17,16 @@ from deployments.inference.encoder import TokenEncoder
 from deployments.policy import Category, Examples, Policy, load_policy
 from evaluation.common.atonce import each
 from evaluation.common.files import tables
-from evaluation.common.guards import POLICY, GuardModels, prompts
+from evaluation.common.guards import POLICY, GuardMeasurement, prompts
 from evaluation.common.intervals import Estimate, area, mean, recall, share
-from evaluation.common.measurement import Declared, Measurement, Row, percent
+from evaluation.common.measurement import Declared, Row, percent
 
 READERS = ("llm", "llm_with_examples", "few_shot", "both")
 SIDES = ("prompts", "near")
 FALSE_POSITIVES = 0.05
 
 
-class Operators(Measurement):
+class Operators(GuardMeasurement):
     """Area under ROC by reader, and found and false at the policy's threshold."""
 
     name = "operators"
@@ -45,11 +45,8 @@ class Operators(Measurement):
         return list(tables("operator_categories.yaml").items())[: self.options.of(20)]
 
     async def start(self) -> None:
-        self._models, self._encoder = GuardModels(), TokenEncoder()
-        await self._models.start(self.options)
-
-    async def stop(self) -> None:
-        self._models.stop()
+        await super().start()
+        self._encoder = TokenEncoder()
 
     async def measure(self, items: Sequence[tuple[str, Row]]) -> list[Row]:
         return [await self._row(name, row) for name, row in items]

@@ -11,14 +11,14 @@ from deployments.contracts import GuardRequest
 from deployments.policy import load_policy
 from evaluation.common.atonce import each
 from evaluation.common.files import rows as cases
-from evaluation.common.guards import POLICIES, GuardModels
+from evaluation.common.guards import POLICIES, GuardMeasurement
 from evaluation.common.intervals import Estimate, share
-from evaluation.common.measurement import Measurement, Row, percent
+from evaluation.common.measurement import Row, percent
 
 NAMES = ("default", "strict", "museum")
 
 
-class Policies(Measurement):
+class Policies(GuardMeasurement):
     """Right decisions of each policy."""
 
     name = "policies"
@@ -33,13 +33,9 @@ class Policies(Measurement):
         return cases("policies.jsonl")[: self.options.of(60)]
 
     async def start(self) -> None:
-        self._models = GuardModels()
-        await self._models.start(self.options)
+        await super().start()
         policies = {name: load_policy(POLICIES / f"{name}.yaml") for name in NAMES}
         self._cascades = {name: self._models.cascade(one) for name, one in policies.items()}
-
-    async def stop(self) -> None:
-        self._models.stop()
 
     async def measure(self, items: Sequence[Row]) -> list[Row]:
         requests = [GuardRequest(prompt=row["prompt"]) for row in items]

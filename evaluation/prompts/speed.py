@@ -12,18 +12,17 @@ from typing import Any, ClassVar
 
 from deployments.contracts import GuardRequest
 from deployments.guard.language.adapters.safelight import SafelightAdapter
-from deployments.policy import load_policy
 from evaluation.common.atonce import timed
-from evaluation.common.guards import POLICY, GuardModels, prompts
+from evaluation.common.guards import GuardMeasurement, prompts
 from evaluation.common.intervals import Estimate, quantile, single
-from evaluation.common.measurement import Declared, Measurement, Row
+from evaluation.common.measurement import Declared, Row
 from training.language import corpora
 
 AT_ONCE = {"one at a time": 1, "32 at once": 32}
 WAYS = ("vllm", "stage")
 
 
-class Speed(Measurement):
+class Speed(GuardMeasurement):
     """Milliseconds and prompts per second of both."""
 
     name = "speed"
@@ -42,14 +41,10 @@ class Speed(Measurement):
 
     async def start(self) -> None:
         assert self.options.corpora is not None
-        self._models, self._policy = GuardModels(), load_policy(POLICY)
-        await self._models.start(self.options)
+        await super().start()
         users = corpora.load(self.options.corpora).held_out_users
         texts = random.Random(self.options.seed).sample(users, self.options.of(200))
         self._requests = prompts(texts)
-
-    async def stop(self) -> None:
-        self._models.stop()
 
     async def measure(self, items: Sequence[tuple[str, str]]) -> list[Row]:
         stage = self._models.llm(self._policy)

@@ -12,9 +12,9 @@ from deployments.contracts import GuardRequest
 from deployments.guard.decision import decide
 from deployments.policy import Policy, load_policy
 from evaluation.common.atonce import each
-from evaluation.common.guards import POLICY, GuardModels, acts
+from evaluation.common.guards import POLICY, GuardMeasurement, acts
 from evaluation.common.intervals import Estimate, share
-from evaluation.common.measurement import Measurement, Row, percent
+from evaluation.common.measurement import Row, percent
 from evaluation.prompts.sets import twins, users
 
 OWN, OTHERS = 12, 100
@@ -22,7 +22,7 @@ OWN, OTHERS = 12, 100
 WAYS = ("allowed", "removed")
 
 
-class SwitchedOff(Measurement):
+class SwitchedOff(GuardMeasurement):
     """Each acting category in turn."""
 
     name = "switched_off"
@@ -42,13 +42,6 @@ class SwitchedOff(Measurement):
         policy = load_policy(POLICY)
         names = [name for name in policy.categories if acts(name, policy)][: self.options.of(99)]
         return [("", ""), *((name, way) for name in names for way in WAYS)]
-
-    async def start(self) -> None:
-        self._models, self._policy = GuardModels(), load_policy(POLICY)
-        await self._models.start(self.options)
-
-    async def stop(self) -> None:
-        self._models.stop()
 
     async def measure(self, items: Sequence[tuple[str, str]]) -> list[Row]:
         return [await self._row(*item) for item in items]

@@ -34,6 +34,10 @@ def test_the_area_under_roc_is_sklearns_ties_included():
     assert found.n == 200
 
 
+def test_a_side_without_a_case_says_nothing():
+    assert (area([], [0.1]).n, recall([0.1], []).n) == (0, 0)
+
+
 def test_the_bootstraps_interval_of_a_mean_is_about_two_standard_errors():
     values = np.random.default_rng(2).normal(5, 2, 400)
     found = mean(values)
