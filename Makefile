@@ -8,6 +8,8 @@ HOST ?= http://127.0.0.1:8000
 USERS ?= 5
 DURATION ?= 60
 CORPORA ?=
+NAME ?=
+URL ?=
 # vLLM's CPU build wants torch's CPU build: from local wheels where pip has some, else from PyTorch.
 export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/cpu/torch/)
 
@@ -61,9 +63,17 @@ loadtest: install  ## a minute of users against a running service; report in run
 		--users $(USERS) --spawn-rate 1 --run-time $(DURATION)s --stop-timeout 180 \
 		--html runs/loadtest.html --only-summary
 
+.PHONY: evaluate
+evaluate: install  ## measure anew: NAME="guard cascade", or all; goes on where it was killed
+	@$(BIN)/python -m evaluation $(NAME) $(if $(CORPORA),--corpora $(CORPORA)) $(if $(URL),--url $(URL))
+
+.PHONY: documents
+documents: install  ## fill tables and plots of the documents from docs/measurements
+	@$(BIN)/python -m evaluation.documents
+
 .PHONY: bench
-bench: install  ## step-level batching beside its baselines (22 minutes); ends with one JSON line
-	@$(BIN)/python -m evaluation.engine.bench
+bench: install  ## step-level batching beside its baselines (22 minutes)
+	@$(BIN)/python -m evaluation bench
 
 .PHONY: plan
 plan: install  ## what a configuration asks of this machine: CONFIG=configs/gpu-single.yaml

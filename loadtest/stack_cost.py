@@ -28,7 +28,8 @@ from tqdm import tqdm
 
 from deployments.contracts import GenerationRequest
 from deployments.errors import ContentBlocked, Overloaded
-from deployments.gateway.walk.pipeline import ImageJob, Walk
+from deployments.gateway.walk.jobs import ImageJob
+from deployments.gateway.walk.pipeline import Walk
 from deployments.gateway.walk.remote import (
     RemoteClassifier,
     RemoteDiffusion,

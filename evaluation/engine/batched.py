@@ -1,26 +1,21 @@
-"""Does a picture depend on what is drawn beside it? `python -m evaluation.engine.batched`.
+"""Does a picture depend on what is drawn beside it?
 
 For every family of schedulers, ten requests with different prompts, steps, guidance and seeds are
-drawn one by one, and again by the engine, where they join one after the other. The table has the
-largest difference of any latent, and of any pixel in [0, 1]; beside it the largest one that the
-narrower dtype alone makes, without any batch. Then, how far a turn in mid-schedule carries the next
-sample, over DDIM's. Ends with one JSON line: the pixels' differences, and the turns.
+drawn one by one, and again by the engine, where they join one after the other. What is given is the
+largest difference of any pixel in [0, 1]; beside it the one that the narrower dtype alone makes,
+without any batch. Then, how far a turn in mid-schedule carries the next sample, over DDIM's.
 """
 
-import argparse
 import asyncio
 import itertools
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from deployments.contracts import GenerationRequest, Watch
 from deployments.diffusion.config import DiffusionConfig
@@ -30,8 +25,9 @@ from deployments.diffusion.engine.schedule import Demand
 from deployments.diffusion.loading import load_samplers, start_engine
 from deployments.diffusion.sampling.sampler import Sampler
 from deployments.ops.serve_config import read_serve_config
+from evaluation.common.intervals import Estimate, single
+from evaluation.common.measurement import Declared, Measurement, Row
 from evaluation.engine.turn_move import first_order, move
-from training.checkpoints import ROOT
 
 FAMILIES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "DDIM": ("DDIMScheduler", {"clip_sample": False}),
@@ -149,7 +145,7 @@ def requests(count: int, changes: Mapping[str, Any]) -> list[GenerationRequest]:
     ]
 
 
-def drawn_twice(
+async def drawn_twice(
     config: DiffusionConfig, wanted: Sequence[GenerationRequest]
 ) -> tuple[list[Finished], list[Finished]]:
     """The pictures drawn one by one, and the same ones drawn together."""
@@ -158,71 +154,70 @@ def drawn_twice(
     jobs = [(partial(finished, sampler, request), sampler.demand(request)) for request in wanted]
     engine = start_engine(sampler, config)
     try:
-        return alone, asyncio.run(together(engine, jobs))
+        return alone, await together(engine, jobs)
     finally:
-        engine.close()
+        await asyncio.to_thread(engine.close)
 
 
-def measured(base: DiffusionConfig, family: str, kind: str, count: int) -> dict[str, Deviation]:
-    """The deviations in each dtype, and `rounding`: of bfloat16 from float32, all drawn alone."""
-    scheduler, options = FAMILIES[family]
-    steering = None if family in UNSTEERABLE else base.steering
-    own = {"scheduler": scheduler, "scheduler_options": options, "steering": steering}
-    wanted = requests(count, KINDS[kind])
-    drawn = {
-        dtype: drawn_twice(base.model_copy(update=own | {"dtype": dtype}), wanted)
-        for dtype in DTYPES
-    }
-    found = {dtype: deviation(*both) for dtype, both in drawn.items()}
-    return found | {"rounding": deviation(*(alone for alone, _ in drawn.values()))}
+class Batched(Measurement):
+    """Largest differences by family of schedulers, plain, steered and turned."""
 
-
-def turn_over_ddim(family: str) -> dict[str, float]:
-    """How far the turn carries, over DDIM's step: as served, and if history were kept."""
-    own = FAMILIES[family]
-    return {
-        name: move(*own, forget=forget) / first_order(*own)
-        for name, forget in (("served", True), ("with_history", False))
+    name = "batched"
+    question = "Does a picture depend on what is drawn beside it?"
+    minutes = 40
+    shard = 1
+    declared: ClassVar = {
+        "float32": Declared("largest difference of a pixel in [0, 1], float32", goal="≤ 0.001"),
+        "bfloat16": Declared("largest difference of a pixel in [0, 1], bfloat16"),
+        "float32/*": Declared("largest difference of a pixel, float32: *"),
+        "bfloat16/*": Declared("largest difference of a pixel, bfloat16: *"),
+        "rounding/*": Declared("bfloat16 beside float32, both drawn alone: *"),
+        "turn/*": Declared("how far a turn moves the next sample, over DDIM's step: *"),
+        "turn_with_history/*": Declared("the same if the history were kept: *"),
     }
 
+    def items(self) -> Sequence[tuple[str, str]]:
+        """(family, kind) of pictures."""
+        families = list(FAMILIES)[: self.options.of(len(FAMILIES))]
+        both = [(family, kind) for family in families for kind in KINDS]
+        return [(f, kind) for f, kind in both if kind == "plain" or f not in UNSTEERABLE]
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Compares pictures drawn alone and together.")
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "miniature.yaml")
-    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
-    parser.add_argument("--count", type=int, default=10, help="requests at once")
-    parser.add_argument("--device", default="cpu", help="whatever the configuration says")
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    served = read_serve_config(args.config)["applications"][0]["args"]["diffusion"]
-    # Room for all of them in one call, however long it takes.
-    room = {"max_rows": 3 * args.count, "max_waiting": args.count, "max_backlog_seconds": 1e6}
-    here = {"device": args.device, "threads": args.threads}
-    base = DiffusionConfig.model_validate(served | room | here)
-    cases = [
-        (family, kind)
-        for family in args.families
-        for kind in KINDS
-        if kind == "plain" or family not in UNSTEERABLE
-    ]
-    parts = [(of, what) for of in (*DTYPES, "rounding") for what in ("latents", "pixels")]
-    row = "{:<24}" + "{:>18}" * len(parts)
-    tqdm.write(row.format("largest difference", *map(" ".join, parts)))
-    figures: dict[str, dict[str, float]] = {}
-    for family, kind in tqdm(cases, desc="drawing"):
-        name = family if kind == "plain" else f"{family}, {kind}"
-        found = measured(base, family, kind, args.count)
-        tqdm.write(row.format(name, *(f"{getattr(found[of], what):.1e}" for of, what in parts)))
-        figures[name] = {of: one.pixels for of, one in found.items()}
-    turns = {
-        family: turn_over_ddim(family) for family in args.families if family not in UNSTEERABLE
-    }
-    row = "{:<24}" + "{:>18}" * 2
-    tqdm.write(row.format("turn over DDIM's", "served", "with history"))
-    for family, turn in turns.items():
-        tqdm.write(row.format(family, *(f"{value:.2f}" for value in turn.values())))
-    print(json.dumps({"pixels": figures, "turn_over_ddim": turns}))
+    async def start(self) -> None:
+        served = read_serve_config(self.options.config)["applications"][0]["args"]["diffusion"]
+        # Room for all of them in one call, however long it takes.
+        count = self.options.of(10)
+        room = {"max_rows": 3 * count, "max_waiting": count, "max_backlog_seconds": 1e6}
+        base = DiffusionConfig.model_validate(served | room | {"threads": self.options.threads})
+        self._base = base
+
+    async def measure(self, items: Sequence[tuple[str, str]]) -> list[Row]:
+        return [await self._row(family, kind) for family, kind in items]
+
+    async def _row(self, family: str, kind: str) -> Row:
+        """The deviations in each dtype, and `rounding`: of bfloat16 from float32."""
+        scheduler, options = FAMILIES[family]
+        steering = None if family in UNSTEERABLE else self._base.steering
+        own = {"scheduler": scheduler, "scheduler_options": options, "steering": steering}
+        wanted = requests(self.options.of(10), KINDS[kind])
+        drawn = {
+            dtype: await drawn_twice(self._base.model_copy(update=own | {"dtype": dtype}), wanted)
+            for dtype in DTYPES
+        }
+        found = {dtype: deviation(*both).pixels for dtype, both in drawn.items()}
+        return found | {"rounding": deviation(*(alone for alone, _ in drawn.values())).pixels}
+
+    def estimates(self, rows: Sequence[Row]) -> Mapping[str, Estimate]:
+        items, found = self.items(), dict[str, Estimate]()
+        for dtype in DTYPES:
+            found[dtype] = single(max(row[dtype] for row in rows), len(rows))
+        for (family, kind), row in zip(items, rows, strict=True):
+            name = family if kind == "plain" else f"{family}, {kind}"
+            found |= {f"{of}/{name}": single(row[of]) for of in (*DTYPES, "rounding")}
+        for family in dict.fromkeys(f for f, _ in items if f not in UNSTEERABLE):
+            own = FAMILIES[family]
+            for key, forget in (("turn", True), ("turn_with_history", False)):
+                found[f"{key}/{family}"] = single(move(*own, forget=forget) / first_order(*own))
+        return found
 
 
-if __name__ == "__main__":
-    main()
+MEASUREMENT = Batched

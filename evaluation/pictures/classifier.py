@@ -1,48 +1,87 @@
-"""Measures the output classifier: `python -m evaluation.pictures.classifier --count 2000`.
+"""The output classifier on pictures of known truth, at the policy's thresholds.
 
-Held-out captions and pairs, a seed of its own; pictures as drawn, the same through the autoencoder,
-and re-made by the U-Net from a third of the schedule. Ends with one JSON line.
+Held-out captions; the pictures as drawn, the same through the autoencoder, and re-made by the U-Net
+from a third of the schedule.
 """
 
-import argparse
-import json
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
-import torch
 
-from training.checkpoints import CHECKPOINTS, MODELS
-from training.classifiers.classifier import NAME, served
-from training.classifiers.data import NOISE, autoencoder, decoded, examples
-from training.classifiers.figures import figures, score
+from deployments import pictures
+from deployments.contracts import PictureRequest
+from evaluation.common.intervals import Estimate, area, share
+from evaluation.common.measurement import Declared, Row, percent
+from evaluation.pictures.measured import PictureMeasurement
+from training.checkpoints import CHECKPOINTS
+from training.classifiers.classifier import NAME
+from training.classifiers.data import NOISE, Examples, autoencoder, decoded, examples
 from training.classifiers.generated import generated
 
+KINDS = ("rendered", "decoded", "generated")
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measures the output classifier.")
-    parser.add_argument("--count", type=int, default=2000, help="pictures of each kind")
-    parser.add_argument("--seed", type=int, default=71)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--threshold", type=float, default=0.5)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    held_out = examples(CHECKPOINTS, NAME, args.seed, args.count, "test", workers=args.threads)
-    vae = autoencoder()
-    kinds = {
-        "rendered": held_out.pixels,
-        "decoded": np.load(decoded(held_out, args.count, vae, NOISE, args.seed)),
+
+class ClassifierQuality(PictureMeasurement):
+    """Harm found and harmless pictures flagged, by kind of picture."""
+
+    name = "classifier"
+    question = "Does the output classifier flag what is harmful, and nothing else?"
+    minutes = 25
+    seeds: ClassVar = {"captions": 71}
+    declared: ClassVar = {
+        "found/*": percent("harmful pictures flagged, *"),
+        "false/*": percent("harmless pictures flagged, *"),
+        "auc/*": Declared("area under ROC of the highest score, *"),
     }
-    if (MODELS / "unet" / "config.json").is_file():
-        kinds["generated"] = np.load(generated(held_out, args.count, vae, seed=args.seed))
-    classifier = served(MODELS / NAME)
-    print(
-        json.dumps(
-            {
-                kind: figures(score(classifier, held_out.all, pixels), args.threshold)
-                for kind, pixels in kinds.items()
-            }
+
+    def items(self) -> Sequence[tuple[str, int]]:
+        return [(kind, i) for kind in KINDS for i in range(self.options.of(600))]
+
+    async def start(self) -> None:
+        drawn, count, seed = self._drawn(), self.options.of(600), self._seed
+        vae = autoencoder()
+        self._pixels = {
+            "rendered": drawn.pixels,
+            "decoded": np.load(decoded(drawn, count, vae, NOISE, seed)),
+            "generated": np.load(generated(drawn, count, vae, seed=seed)),
+        }
+        await super().start()
+
+    async def measure(self, items: Sequence[tuple[str, int]]) -> list[Row]:
+        drawn = self._drawn()
+        rows = []
+        for kind, i in items:
+            picture = pictures.from_array(np.array(self._pixels[kind][i]))
+            question = PictureRequest(prompt=drawn.all[i].caption.text, output=picture)
+            verdict = await self._service.classifier.judge(question)
+            rows.append({"flagged": verdict.flagged, "score": max(verdict.scores.values())})
+        return rows
+
+    def estimates(self, rows: Sequence[Row]) -> Mapping[str, Estimate]:
+        drawn, found = self._drawn(), dict[str, Estimate]()
+        sides: dict[tuple[str, bool], list[Row]] = {}
+        for (kind, i), row in zip(self.items(), rows, strict=True):
+            sides.setdefault((kind, bool(drawn.all[i].harms)), []).append(row)
+        for kind in KINDS:
+            harmful, harmless = sides.get((kind, True), []), sides.get((kind, False), [])
+            found[f"found/{kind}"] = share(row["flagged"] for row in harmful)
+            found[f"false/{kind}"] = share(row["flagged"] for row in harmless)
+            found[f"auc/{kind}"] = area(
+                *([r["score"] for r in side] for side in (harmful, harmless))
+            )
+        return found
+
+    @property
+    def _seed(self) -> int:
+        return self.seeds["captions"] + self.options.seed
+
+    def _drawn(self) -> Examples:
+        """The held-out pictures; drawn once."""
+        threads = self.options.threads
+        return examples(
+            CHECKPOINTS, NAME, self._seed, self.options.of(600), "test", workers=threads
         )
-    )
 
 
-if __name__ == "__main__":
-    main()
+MEASUREMENT = ClassifierQuality

@@ -1,33 +1,29 @@
-"""Anonymises hand-written cases and held-out user prompts.
+"""Private persons' names and details, taken out of hand-written cases and of users' prompts.
 
-    python -m evaluation.prompts.anonymise --corpora FOLDER --changed
-
-The cases (anonymise_cases.jsonl) were written before the tagger was trained, with names and
-sentence forms that its generator has none of. A name is gone if none of its words is left.
-`--changed` prints the user prompts that were changed, to be read by eye: whether a full name there
-is a private person's, nobody can tell but a reader. The last line is JSON.
+The cases were written before the tagger was trained, with names and sentence forms that its
+generator has none of. A name is gone if none of its words is left. Which users' prompts are changed
+is printed, to be read: whether a full name there is a private person's only a reader can tell.
 """
 
-import argparse
-import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import torch
+from typing import ClassVar
 
 from deployments.inference.embedded.resolve import resolve
 from deployments.rewriter.anonymise.anonymiser import Anonymiser
 from deployments.rewriter.anonymise.privacy import plain
 from deployments.rewriter.anonymise.tagger import Recogniser
-from evaluation.common.files import CASES
-from evaluation.common.shares import share
-from training.language.corpora import load
+from evaluation.common.files import rows
+from evaluation.common.intervals import Estimate, mean, share
+from evaluation.common.measurement import Declared, Measurement, Row, percent
+from training.language import corpora
 
-WRITTEN = CASES / "anonymise.jsonl"
-UNSEEN = CASES / "anonymise_unseen.jsonl"
-"""Written before any model or rule was run on it, but later than the rules; only its first run was
-blind (private 77 of 79, stays 29 of 30). Some rules were mended after that."""
+WRITTEN, UNSEEN = "anonymise.jsonl", "anonymise_unseen.jsonl"
+"""The latter was written later than the rules, before any model or rule was run on it; only its
+first run was blind (private 77 of 79, stays 29 of 30). Some rules were mended after that."""
+KINDS = ("private", "bare", "details", "stays")
 GENERIC = ("flat", "apartment", "mail")
 """Words of an address that its replacement may have too."""
 
@@ -46,9 +42,9 @@ class Case:
     gone: list[str] = field(default_factory=list)
 
 
-def cases(path: Path = WRITTEN) -> list[Case]:
-    """The hand-written cases."""
-    return [Case(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+def cases(name: str = WRITTEN) -> list[Case]:
+    """The hand-written cases of a file."""
+    return [Case(**row) for row in rows(name)]
 
 
 def left_of(gone: str, prompt: str, result: str) -> bool:
@@ -58,50 +54,70 @@ def left_of(gone: str, prompt: str, result: str) -> bool:
     return any(after.count(word) >= before.count(word) for word in words)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--names", default="embedded:names", help="the tagger's folder")
-    parser.add_argument("--corpora", type=Path, help="folder of the public prompt sets")
-    parser.add_argument("--changed", action="store_true", help="print changed user prompts")
-    parser.add_argument("--table", action="store_true", help="print every case's result")
-    parser.add_argument("--cases", type=Path, default=WRITTEN, help=f"or {UNSEEN.name} beside it")
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+class Anonymise(Measurement):
+    """What must go and what must stay, and how often users' prompts are changed."""
 
-    anonymiser = Anonymiser(Recogniser(Path(resolve(args.names))))
-    found: dict[str, list[bool]] = {"private": [], "bare": [], "details": [], "stays": []}
-    for case in cases(args.cases):
-        result, _ = anonymiser.anonymise(case.prompt)
-        if case.kind == "stays":
+    name = "anonymise"
+    question = "Are private persons' names and details taken out, and all other names left?"
+    minutes = 3
+    needs = frozenset({"corpora"})
+    shard = 200
+    declared: ClassVar = {
+        "private": percent("names in a private context taken out"),
+        "bare": percent("whole names without a context taken out"),
+        "details": percent("addresses and numbers taken out"),
+        "stays": percent("prompts whose names must stay, left as they are"),
+        "unseen_private": percent("names of private persons taken out, cases later than the rules"),
+        "unseen_stays": percent("prompts that must stay, left, cases later than the rules"),
+        "users": percent("held-out users' prompts that are changed"),
+        "ms": Declared("time of a user's prompt", "ms"),
+    }
+
+    def items(self) -> Sequence[tuple[str, Case]]:
+        """(file, case); of the users' prompts the file is "users"."""
+        most = self.options.of(2000)
+        written = [(name, case) for name in (WRITTEN, UNSEEN) for case in cases(name)[:most]]
+        if self.options.corpora is None:
+            return written
+        users = corpora.load(self.options.corpora).held_out_users[:most]
+        return [*written, *(("users", Case("user", text)) for text in users)]
+
+    async def start(self) -> None:
+        self._anonymiser = Anonymiser(Recogniser(Path(resolve("embedded:names"))))
+
+    async def measure(self, items: Sequence[tuple[str, Case]]) -> list[Row]:
+        return [self._row(case) for _, case in items]
+
+    def _row(self, case: Case) -> Row:
+        started = time.perf_counter()
+        result, changes = self._anonymiser.anonymise(case.prompt)
+        ms = (time.perf_counter() - started) * 1000
+        if case.kind in ("stays", "user"):
             right = [result == case.prompt]
         else:
             right = [not left_of(gone, case.prompt, result) for gone in case.gone]
-        found[case.kind] += right
-        if args.table or not all(right):
-            print("  " if all(right) else "! ", case.prompt, "->", result)
-    figures: dict[str, object] = {kind: share(right) for kind, right in found.items()}
-    figures["cultures"] = len({c.culture for c in cases(args.cases) if c.kind == "private"})
-    if args.corpora is not None:
-        figures["users"] = _users(anonymiser, args.corpora, args.changed)
-    print(json.dumps(figures))
+        return {"right": right, "result": result, "changed": bool(changes), "ms": ms}
+
+    def estimates(self, rows: Sequence[Row]) -> dict[str, Estimate]:
+        both = list(zip(self.items(), rows, strict=True))
+
+        def right(file: str, kind: str) -> Estimate:
+            chosen = [row for (name, case), row in both if (name, case.kind) == (file, kind)]
+            return share(hit for row in chosen for hit in row["right"])
+
+        users = [row for (name, _), row in both if name == "users"]
+        return {
+            **{kind: right(WRITTEN, kind) for kind in KINDS},
+            "unseen_private": right(UNSEEN, "private"),
+            "unseen_stays": right(UNSEEN, "stays"),
+            "users": share(row["changed"] for row in users),
+            "ms": mean(row["ms"] for row in users),
+        }
+
+    def finish(self, rows: Sequence[Row]) -> None:
+        for (_, case), row in zip(self.items(), rows, strict=True):
+            if not all(row["right"]):
+                print(f"{case.kind}: {case.prompt} -> {row['result']}")
 
 
-def _users(anonymiser: Anonymiser, corpora: Path, shown: bool) -> dict[str, object]:
-    """How many prompts that training did not see are changed, and milliseconds per prompt."""
-    prompts = load(corpora).held_out_users
-    changed, started = [], time.monotonic()
-    for prompt in prompts:
-        _, changes = anonymiser.anonymise(prompt)
-        changed.append(bool(changes))
-        if changes and shown:
-            cut = " | ".join(f"{c.before} => {c.after}" for c in changes)
-            print(f"* {cut} :: {prompt[:150]}")
-    milliseconds = (time.monotonic() - started) * 1000 / len(prompts)
-    return {"changed": share(changed), "ms": round(milliseconds, 1)}
-
-
-if __name__ == "__main__":
-    main()
+MEASUREMENT = Anonymise

@@ -1,31 +1,27 @@
 """How even the draws of the rewriter's `diversify` are, and what it leaves alone.
 
-    python -m evaluation.prompts.diversify --policy configs/policies/default.yaml
-
-The cases (diversify_cases.yaml) were written before the rules. Each word of `entropy` is drawn
-20 times: as 5 requests of 4 pictures, as one of 20, and as 20 of one. Entropy is that of one
-word's draws over log(number of choices that the policy gives), averaged over the words; without
-diversify no prompt says anything, so that its entropy is 0. `--table` prints what each case of
-`several` became; the last line is JSON.
+The cases (diversify.yaml) were written before the rules. Each word of `entropy` is drawn 20 times:
+as 5 requests of 4 pictures, as one of 20, and as 20 of one. Entropy is that of one word's draws
+over log(number of choices that the policy gives), averaged over the words; without diversify no
+prompt says anything, so that its entropy is 0.
 """
 
-import argparse
-import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, ClassVar
 
 from deployments.contracts import Change
-from deployments.policy import Diversity
+from deployments.paths import ROOT
+from deployments.policy import Diversity, load_policy
 from deployments.rewriter.diversify.diversifier import Diversifier, tone_words
-from evaluation.common.files import CASES
+from evaluation.common.files import tables
+from evaluation.common.intervals import Estimate, mean, share
+from evaluation.common.measurement import Declared, Measurement, Row, percent
 
-WRITTEN = CASES / "diversify.yaml"
+POLICY = ROOT / "configs" / "policies" / "default.yaml"
+WRITTEN = "diversify.yaml"
 DRAWS = 20
 WAYS = {"5 x n=4": 4, "1 x n=20": 20, "20 x n=1": 1}
 """Pictures per request; the seeds of a word's requests are consecutive."""
@@ -33,35 +29,24 @@ WAYS = {"5 x n=4": 4, "1 x n=20": 20, "20 x n=1": 1}
 
 @dataclass(frozen=True)
 class Drawn:
-    """One prompt of the entropy part: also what a judge of its picture would be asked."""
+    """What one changed prompt says of a person."""
 
-    kind: str
-    word: str
-    prompt: str
     group: str | None
     gender: str | None
     skin_tone: str | None
 
 
-def draw(
-    diversity: Diversity, cases: Mapping[str, Sequence[str]], per_request: int, changed: bool = True
-) -> list[Drawn]:
-    """`DRAWS` prompts for each word, changed or as they are, with what they say of the person."""
-    diversifier = Diversifier(diversity)
+def draw(diversifier: Diversifier, diversity: Diversity, word: str, n: int) -> list[Drawn]:
+    """`DRAWS` changed prompts for a word, `n` in a request, with what they say of the person."""
+    plain = f"image of {'an' if word[0] in 'aeiou' else 'a'} {word}"
     drawn = []
-    for kind, words in cases.items():
-        for word in words:
-            article = "an" if word[0] in "aeiou" else "a"
-            plain = f"image of {article} {word}"
-            for seed in range(DRAWS // per_request):
-                results = diversifier.diversify(plain, per_request, seed)
-                for prompt in [one if changed else plain for one, _ in results]:
-                    added = prompt.removeprefix(plain)
-                    gender = _said(added, diversity.genders)
-                    tones = [] if gender else [tone_words(tone) for tone in diversity.skin_tones]
-                    group = _said(added, diversity.groups) if gender else None
-                    tone = _said(added, tones)
-                    drawn.append(Drawn(kind, word, prompt, group, gender, tone))
+    for seed in range(DRAWS // n):
+        for prompt, _ in diversifier.diversify(plain, n, seed):
+            added = prompt.removeprefix(plain)
+            gender = _said(added, diversity.genders)
+            tones = [] if gender else [tone_words(tone) for tone in diversity.skin_tones]
+            group = _said(added, diversity.groups) if gender else None
+            drawn.append(Drawn(group, gender, _said(added, tones)))
     return drawn
 
 
@@ -80,23 +65,13 @@ def entropy(values: Iterable[str | None], choices: int) -> float:
 
 
 def spread(drawn: Sequence[Drawn], diversity: Diversity) -> dict[str, float]:
-    """Mean normalised entropy per word; roles that are given skin tones count apart."""
-    words: dict[tuple[str, str], list[Drawn]] = {}
-    for one in drawn:
-        words.setdefault((one.kind, one.word), []).append(one)
-    toned = [w for w in words.values() if any(one.skin_tone for one in w)]
-    others = [w for w in words.values() if not any(one.skin_tone for one in w)]
-
-    def mean(of: list[list[Drawn]], value: str, choices: int) -> float:
-        entropies = [entropy((getattr(one, value) for one in word), choices) for word in of]
-        return round(sum(entropies) / len(entropies), 4) if entropies else 0.0
-
+    """Normalised entropies of one word's draws; a role is given skin tones or a group."""
+    if any(one.skin_tone for one in drawn):
+        tones = (one.skin_tone for one in drawn)
+        return {"skin_tone": entropy(tones, len(diversity.skin_tones))}
     return {
-        "group": mean(others, "group", len(diversity.groups)),
-        "gender": mean(others, "gender", len(diversity.genders)),
-        "skin_tone_of_negative": mean(toned, "skin_tone", len(diversity.skin_tones)),
-        "words_with_group": len(others),
-        "words_with_skin_tone": len(toned),
+        "group": entropy((one.group for one in drawn), len(diversity.groups)),
+        "gender": entropy((one.gender for one in drawn), len(diversity.genders)),
     }
 
 
@@ -118,60 +93,61 @@ def outcomes(diversifier: Diversifier, prompt: str) -> list[tuple[str, str]]:
     return [(c.before.removeprefix("a ").removeprefix("an "), form(c)) for c in changes]
 
 
-def load_diversity(path: Path) -> Diversity:
-    """The `diversify` block of a policy file, or a file that is such a block."""
-    document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    block = document.get("manipulations", document).get("diversify", document)
-    return Diversity.model_validate(block)
+class Diversify(Measurement):
+    """Entropy of the draws, and prompts that must stay as they are."""
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
-    parser.add_argument("--cases", type=Path, default=WRITTEN)
-    parser.add_argument("--table", action="store_true", help="print each case of `several`")
-    args = parser.parse_args()
-
-    diversity = load_diversity(args.policy)
-    cases = yaml.safe_load(args.cases.read_text(encoding="utf-8"))
-    diversifier = Diversifier(diversity)
-    for part in ("described", "empty"):
-        for prompt in cases[part]:
-            for changed, changes in diversifier.diversify(prompt, 1, 0):
-                if changes:
-                    print(f"changed ({part}): {prompt!r} -> {changed!r}")
-    if args.table:
-        print("| prompt | becomes |\n| --- | --- |")
-    right = 0
-    for case in cases["several"]:
-        found = outcomes(diversifier, case["prompt"])
-        right += (as_expected := found == list(case["given"].items()))
-        ((changed, _),) = diversifier.diversify(case["prompt"], 1, 0)
-        if args.table:
-            print(f"| {case['prompt']} | {changed} |")
-        if not as_expected:
-            print(f"not as expected: {case['prompt']!r} -> {changed!r}, {case['given']}")
-    result = {
-        "draws": DRAWS,
-        "entropy": {
-            way: spread(draw(diversity, cases["entropy"], n), diversity) for way, n in WAYS.items()
-        },
-        "entropy_without": spread(draw(diversity, cases["entropy"], 4, changed=False), diversity),
-        "described": len(cases["described"]),
-        "described_changed": _changed(diversifier, cases["described"]),
-        "empty": len(cases["empty"]),
-        "empty_changed": _changed(diversifier, cases["empty"]),
-        "several": len(cases["several"]),
-        "several_right": right,
+    name = "diversify"
+    question = "Are people whom nobody described drawn evenly, and described people left alone?"
+    minutes = 1
+    shard = 100
+    declared: ClassVar = {
+        "group": Declared("entropy of the group over uniform", goal="≥ 0.95"),
+        "gender": Declared("entropy of the gender over uniform", goal="≥ 0.95"),
+        "skin_tone": Declared("entropy of the skin tone of negative roles over uniform"),
+        "described": percent("prompts that say who is shown, left alone"),
+        "empty": percent("scenes without people, left alone"),
+        "several": percent("prompts with several people, right"),
     }
-    print(json.dumps(result))
+
+    def items(self) -> Sequence[tuple[str, Any]]:
+        cases = tables(WRITTEN)
+        words = [word for kind in cases["entropy"].values() for word in kind]
+        most, parts = self.options.of(1000), ("described", "empty", "several")
+        found = [("word", word) for word in words[:most]]
+        return found + [(part, case) for part in parts for case in cases[part][:most]]
+
+    async def start(self) -> None:
+        diversity = load_policy(POLICY).manipulations.diversify
+        assert diversity is not None
+        self._diversity, self._diversifier = diversity, Diversifier(diversity)
+
+    async def measure(self, items: Sequence[tuple[str, Any]]) -> list[Row]:
+        return [self._row(part, case) for part, case in items]
+
+    def _row(self, part: str, case: Any) -> Row:
+        if part == "word":
+            drawn = {w: draw(self._diversifier, self._diversity, case, n) for w, n in WAYS.items()}
+            return {way: spread(of, self._diversity) for way, of in drawn.items()}
+        prompt = case["prompt"] if part == "several" else case
+        given = list(case["given"].items()) if part == "several" else []
+        ((changed, _),) = self._diversifier.diversify(prompt, 1, 0)
+        return {"right": outcomes(self._diversifier, prompt) == given, "changed": changed}
+
+    def estimates(self, rows: Sequence[Row]) -> dict[str, Estimate]:
+        both = list(zip(self.items(), rows, strict=True))
+        words = [row for (part, _), row in both if part == "word"]
+        found = {}
+        for value in ("group", "gender", "skin_tone"):
+            ways = [row[way][value] for row in words for way in WAYS if value in row[way]]
+            found[value] = mean(ways) if ways else Estimate(0.0, n=0)
+        for name in ("described", "empty", "several"):
+            found[name] = share(row["right"] for (part, _), row in both if part == name)
+        return found
+
+    def finish(self, rows: Sequence[Row]) -> None:
+        for (part, case), row in zip(self.items(), rows, strict=True):
+            if not row.get("right", True):
+                print(f"not as expected ({part}): {case!r} -> {row['changed']!r}")
 
 
-def _changed(diversifier: Diversifier, prompts: Sequence[str]) -> int:
-    return sum(bool(diversifier.diversify(prompt, 1, 0)[0][1]) for prompt in prompts)
-
-
-if __name__ == "__main__":
-    main()
+MEASUREMENT = Diversify

@@ -6,6 +6,7 @@ mends or steers, the seed is the first, from 0, for which it had to.
 """
 
 import argparse
+import asyncio
 import base64
 import io
 import textwrap
@@ -19,8 +20,9 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from deployments import pictures
-from evaluation.common.studio import Studio
-from training.checkpoints import ROOT
+from deployments.paths import ROOT
+from evaluation.common.options import options_of, parent
+from evaluation.common.service import Service
 from training.world.drawing.renderer import render
 from training.world.scene import Person, Scene
 
@@ -65,13 +67,13 @@ EXAMPLES = (
 )
 
 
-def row(studio: Studio, http: httpx.Client, example: Example) -> Row:
+async def row(service: Service, http: httpx.AsyncClient, example: Example) -> Row:
     """The first answer that is due, beside what the edit model makes alone of the same seed."""
     before = pictures.from_array(render(example.scene))
     files = {"image": ("picture.png", before.png)}
     for seed in tqdm(range(SEEDS), desc=example.instruction):
         fields = {"prompt": example.instruction, "seed": str(seed)}
-        answer = http.post("/v1/images/edits", data=fields, files=files)
+        answer = await http.post("/v1/images/edits", data=fields, files=files)
         body: dict[str, Any] = answer.json()
         if answer.status_code not in (200, 400):
             raise SystemExit(f"the service answered {answer.status_code}: {body}")
@@ -81,8 +83,8 @@ def row(studio: Studio, http: httpx.Client, example: Example) -> Row:
         raise SystemExit(
             f"none of {SEEDS} answers to {example.instruction!r} is what is looked for"
         )
-    request = studio.edit(example.instruction, before, seed)
-    drawn = studio.samplers.of(request).sample(request).picture
+    job = service.job(example.instruction, seed, before)
+    drawn = (await service.diffusion.generate(service.first(job))).picture
     after = None
     if "data" in body:
         after = Image.open(io.BytesIO(base64.b64decode(body["data"][0]["b64_json"])))
@@ -124,17 +126,23 @@ def strip(rows: list[Row]) -> Image.Image:
     return sheet
 
 
+async def rows(service: Service, url: str) -> list[Row]:
+    """All examples answered."""
+    await service.start()
+    async with httpx.AsyncClient(base_url=url, timeout=180) as http:
+        found = [await row(service, http, example) for example in EXAMPLES]
+    await service.stop()
+    return found
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draws edits as a running service makes them.")
-    parser.add_argument("--host", default="http://127.0.0.1:8000")
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "miniature.yaml")
+    parser = argparse.ArgumentParser(description=__doc__, parents=[parent()])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "edits.png")
+    parser.set_defaults(url="http://127.0.0.1:8000")
     args = parser.parse_args()
-    studio = Studio(args.config, threads=1)
-    with httpx.Client(base_url=args.host, timeout=180) as http:
-        rows = [row(studio, http, example) for example in EXAMPLES]
-    strip(rows).save(args.out)
-    for one in rows:
+    found = asyncio.run(rows(Service(options_of(args)), args.url))
+    strip(found).save(args.out)
+    for one in found:
         print(f"{one.example.instruction}: {one.said}")
 
 

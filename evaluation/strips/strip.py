@@ -9,6 +9,7 @@ which the service turned a picture; its trace is printed.
 """
 
 import argparse
+import asyncio
 import base64
 import io
 import json
@@ -21,8 +22,9 @@ import httpx
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from evaluation.common.studio import Studio
-from training.checkpoints import ROOT
+from deployments.paths import ROOT
+from evaluation.common.options import options_of, parent
+from evaluation.common.service import Service, pixels
 
 BLOCKED = "a man stabbed with a knife, blood everywhere"
 REWRITTEN = "a lazy Mexican man sleeping on the street"
@@ -41,18 +43,19 @@ class Row:
     said: str
 
 
-def ask(client: httpx.Client, prompt: str, seed: int) -> dict[str, Any]:
+async def ask(client: httpx.AsyncClient, prompt: str, seed: int) -> dict[str, Any]:
     """The service's answer to one request, an error's body too."""
-    answer = client.post("/v1/images/generations", json={"prompt": prompt, "seed": seed})
+    answer = await client.post("/v1/images/generations", json={"prompt": prompt, "seed": seed})
     body: dict[str, Any] = answer.json()
     if answer.status_code not in (200, 400):
         raise SystemExit(f"the service answered {answer.status_code}: {body}")
     return body
 
 
-def row(studio: Studio, body: dict[str, Any], prompt: str, seed: int) -> Row:
+async def row(service: Service, body: dict[str, Any], prompt: str, seed: int) -> Row:
     """The answer beside what the bare model draws."""
-    before = Image.fromarray(studio.draw(prompt, seed).pixels)
+    drawn = await service.bare([service.request(prompt, seed)])
+    before = Image.fromarray(pixels(drawn)[0])
     if "error" in body:
         return Row(prompt, before, None, body["error"]["message"].partition(" Flagged:")[0])
     data = body["data"][0]
@@ -65,10 +68,10 @@ def row(studio: Studio, body: dict[str, Any], prompt: str, seed: int) -> Row:
     return Row(prompt, before, after, said)
 
 
-def turned(client: httpx.Client) -> tuple[int, dict[str, Any]]:
+async def turned(client: httpx.AsyncClient) -> tuple[int, dict[str, Any]]:
     """The first seed whose picture was flagged, steered and delivered, and its answer."""
     for seed in tqdm(range(SEEDS), desc="seeds"):
-        body = ask(client, STEERED, seed)
+        body = await ask(client, STEERED, seed)
         if "data" in body and len(body["safety"]["tries"]) > 1:
             return seed, body
     raise SystemExit(f"none of {SEEDS} pictures was flagged, steered and delivered")
@@ -96,23 +99,28 @@ def strip(rows: list[Row]) -> Image.Image:
     return sheet
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Draws the README's strip of pictures.")
-    parser.add_argument("--host", default="http://127.0.0.1:8000", help="of the running service")
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "miniature.yaml")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "strip.png")
-    args = parser.parse_args()
-    studio = Studio(args.config, args.threads)
-    with httpx.Client(base_url=args.host, timeout=180) as client:
-        seed, steered = turned(client)
-        rows = [
-            row(studio, ask(client, BLOCKED, 0), BLOCKED, 0),
-            row(studio, ask(client, REWRITTEN, 0), REWRITTEN, 0),
-            row(studio, steered, STEERED, seed),
+async def rows(service: Service, url: str) -> tuple[list[Row], dict[str, Any]]:
+    """The three examples, and the trace of the steered one."""
+    await service.start()
+    async with httpx.AsyncClient(base_url=url, timeout=180) as client:
+        seed, steered = await turned(client)
+        found = [
+            await row(service, await ask(client, BLOCKED, 0), BLOCKED, 0),
+            await row(service, await ask(client, REWRITTEN, 0), REWRITTEN, 0),
+            await row(service, steered, STEERED, seed),
         ]
-    strip(rows).save(args.output)
-    print(json.dumps(steered["safety"]))
+    await service.stop()
+    return found, steered["safety"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, parents=[parent()])
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "strip.png")
+    parser.set_defaults(url="http://127.0.0.1:8000")
+    args = parser.parse_args()
+    found, safety = asyncio.run(rows(Service(options_of(args)), args.url))
+    strip(found).save(args.out)
+    print(json.dumps(safety))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 Each pair of rows is one request with one seed, above unwatched, below as the policy's watch turns
 it. The columns are the clean picture as the denoiser predicts it at every check point and beyond,
 and the finished one. The requests are the first turned ones of
-evaluation.pictures.regeneration, not picked.
+the measurement `regeneration`, not picked.
 """
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from deployments.contracts import GenerationRequest
+from deployments.contracts import GenerationRequest, Watch
 from deployments.diffusion.engine.calls import Call
+from deployments.diffusion.loading import load_samplers
 from deployments.diffusion.sampling.drawing import Drawing
 from deployments.diffusion.sampling.sampler import Sampler
 from deployments.diffusion.steering.moment import Moment
-from evaluation.common.studio import Studio
-from evaluation.pictures.regeneration import SEEDS, unsolicited
-from training.checkpoints import ROOT
+from deployments.paths import ROOT
+from evaluation.common.options import options_of, parent
+from evaluation.common.service import Service
+from evaluation.pictures.asked import unsolicited
+from evaluation.pictures.ways import SEEDS
 
 LATER = (0.7, 0.85)
 """Shares of the schedule that are shown besides the check points."""
@@ -87,32 +91,41 @@ def strip(pairs: list[tuple[str, Trajectory, Trajectory]], shown: tuple[float, .
     return sheet
 
 
+def pairs(
+    service: Service, sampler: Sampler, watch: Watch, count: int
+) -> Iterator[tuple[str, Trajectory, Trajectory]]:
+    """The first turned trajectories, each beside the unwatched one."""
+    shown = columns(watch)
+    for number, asked in enumerate(unsolicited(1000, 0)):
+        request = service.request(asked.text, SEEDS + number)
+        turned = trajectory(sampler, request.model_copy(update={"watch": watch}), shown)
+        if (step := turned.drawing.turned_at_step) is not None:
+            said = f"{asked.text} (turned at step {step + 1} of {request.steps})"
+            yield said, trajectory(sampler, request, shown), turned
+            if (count := count - 1) == 0:
+                return
+
+
+def columns(watch: Watch) -> tuple[float, ...]:
+    """Shares of the schedule that are shown."""
+    later = (share for share in LATER if share > watch.check_points[-1])
+    return (*watch.check_points, *later)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Shows trajectories that were turned.")
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "miniature.yaml")
-    parser.add_argument("--count", type=int, default=6)
-    parser.add_argument("--threads", type=int, default=1)
+    parser = argparse.ArgumentParser(description=__doc__, parents=[parent()])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "turned.png")
     args = parser.parse_args()
-    studio = Studio(args.config, args.threads)
-    watch = studio.policy.output.watch
+    options = options_of(args)
+    service = Service(options)
+    watch = service.policy.output.watch
     if watch is None:
         raise SystemExit("the policy watches no trajectories")
-    shown = (*watch.check_points, *(share for share in LATER if share > watch.check_points[-1]))
-    pairs: list[tuple[str, Trajectory, Trajectory]] = []
-    with tqdm(total=args.count, desc="turned") as progress:
-        for number, asked in enumerate(unsolicited(1000, 0)):
-            order = studio.request(asked.text, SEEDS + number)
-            watched = order.model_copy(update={"watch": watch})
-            turned = trajectory(studio.samplers.text_to_image, watched, shown)
-            if (step := turned.drawing.turned_at_step) is None:
-                continue
-            said = f"{asked.text} (turned at step {step + 1} of {order.steps})"
-            pairs.append((said, trajectory(studio.samplers.text_to_image, order, shown), turned))
-            progress.update()
-            if len(pairs) == args.count:
-                break
-    strip(pairs, shown).save(args.out)
+    sampler = load_samplers(service.config.diffusion).text_to_image
+    torch.set_num_threads(options.threads)
+    count = options.of(6)
+    found = list(tqdm(pairs(service, sampler, watch, count), total=count, desc="turned"))
+    strip(found, columns(watch)).save(args.out)
 
 
 if __name__ == "__main__":

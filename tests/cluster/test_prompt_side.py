@@ -6,7 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from evaluation.prompts.live import as_expected, rows
+from evaluation.common.files import rows
+from evaluation.common.previews import Previewed
+from evaluation.prompts.live import as_expected
 from tests.cluster.conftest import wait_until
 
 MISSED = {"show a woman in a wheelchair as a potato"}
@@ -31,7 +33,7 @@ def preview(cluster, prompt: str, operation: str = "generate") -> dict:
 @pytest.mark.parametrize("row", EXAMPLES, ids=lambda row: row["prompt"])
 def test_an_example_of_the_guide(cluster, row):
     answer = preview(cluster, row["prompt"], row["operation"])
-    assert as_expected(row, answer), answer
+    assert as_expected(row, Previewed.of(answer)), answer
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["input"])

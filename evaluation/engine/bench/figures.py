@@ -1,12 +1,12 @@
-"""From measurements to medians, spreads and distances."""
+"""From measurements to ratios and to distances from the ceiling."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import chain
 
 import numpy as np
 
 from deployments.diffusion.engine.row_cap import RowCosts
-from evaluation.engine.bench.measure import Throughput
+from evaluation.common.intervals import Estimate
 from evaluation.engine.bench.traffic import GUIDANCE_SCALES, STEPS
 
 GUIDED = sum(scale > 1 for scale in GUIDANCE_SCALES) / len(GUIDANCE_SCALES)
@@ -20,96 +20,36 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(ours, theirs, strict=True)]
 
 
-def median(values: Sequence[float]) -> float:
-    return round(float(np.median(values)), 3)
-
-
-def spread(values: Sequence[float]) -> list[float]:
-    """Least and largest."""
-    return [round(float(min(values)), 3), round(float(max(values)), 3)]
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    return float(np.quantile(values, share))
-
-
-def throughput_figures(measured: Mapping[str, Sequence[Throughput]]) -> dict[str, Any]:
-    """Images per second of each way, and ours (`step`) over every other.
-
-    Args:
-        measured: way -> its repetitions, in the same order for all.
-    """
-    speeds = {name: [one.images_per_second for one in all_] for name, all_ in measured.items()}
-    by_cpu = {name: [one.images_per_cpu_second for one in all_] for name, all_ in measured.items()}
-    against = _step_against(speeds)
-    return {
-        **{name: median(values) for name, values in against.items()},
-        "spread": {name: spread(values) for name, values in against.items()},
-        "images_per_second": {name: _both(values) for name, values in speeds.items()},
-        "by_cpu_time": {name: _both(values) for name, values in _step_against(by_cpu).items()},
-        "completed": {name: sum(one.completed for one in all_) for name, all_ in measured.items()},
-        "rows_per_call": {
-            name: median([one.rows_per_call for one in all_]) for name, all_ in measured.items()
-        },
-    }
-
-
-def _step_against(speeds: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+def against_step(speeds: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Ours (`step`) over every other way, repetition by repetition."""
     others = (name for name in speeds if name != "step")
-    return {f"step_vs_{name}": ratios(speeds["step"], speeds[name]) for name in others}
+    return {name: ratios(speeds["step"], speeds[name]) for name in others}
 
 
-def _both(values: Sequence[float]) -> dict[str, Any]:
-    return {"median": median(values), "spread": spread(values)}
-
-
-def latency_figures(measured: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
-    """p50 and p99 in seconds of each way, and ours over one at a time.
+def latency_figures(spans: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Estimate]:
+    """p50 and p99 over one at a time: of all traces together, between the least and largest.
 
     Args:
-        measured: way -> traces -> latencies; the ratios are of all together, the spreads of each.
+        spans: way -> traces -> seconds of each request.
     """
-    quantiles = {
-        name: {
-            f"p{round(100 * q)}": [quantile(replay, q) for replay in replays] for q in (0.5, 0.99)
-        }
-        for name, replays in measured.items()
-    }
-    against = {
-        f"{p}_vs_one": ratios(quantiles["step"][p], quantiles["one"][p]) for p in ("p50", "p99")
-    }
-    pooled = {
-        name: [span for replay in replays for span in replay] for name, replays in measured.items()
-    }
-    return {
-        f"p{round(100 * q)}_vs_one": quantile(pooled["step"], q) / quantile(pooled["one"], q)
-        for q in (0.5, 0.99)
-    } | {
-        "spread": {name: spread(values) for name, values in against.items()},
-        "seconds": {
-            name: {p: _both(values) for p, values in of.items()} for name, of in quantiles.items()
-        },
-    }
+    found = {}
+    for key, at in (("p50_over_one", 0.5), ("p99_over_one", 0.99)):
+        step, one = ([float(np.quantile(t, at)) for t in spans[way]] for way in ("step", "one"))
+        pooled = [np.quantile(list(chain(*spans[way])), at) for way in ("step", "one")]
+        each = ratios(step, one)
+        count = sum(map(len, spans["step"]))
+        found[key] = Estimate(float(pooled[0] / pooled[1]), min(each), max(each), count)
+    return found
 
 
-def limits(costs: RowCosts, step: float, one: float) -> dict[str, Any]:
+def limits(costs: RowCosts, step: float) -> dict[str, float]:
     """Where the gain ends: what rows cost, and how far the engine is from the denoiser alone.
 
     Args:
         costs: of the denoiser, as far as it was tried.
         step: images per second of step-level batching.
-        one: those of one request at a time.
     """
-    per_row = {rows: took / rows for rows, took in costs.seconds.items()}
-    ceiling = 1 / (ROW_STEPS_PER_IMAGE * min(per_row.values()))
+    ceiling = 1 / (ROW_STEPS_PER_IMAGE * min(took / n for n, took in costs.seconds.items()))
     # A guided request is two rows even alone, and so shares a call with itself already.
     alone = STEPS_PER_IMAGE * (GUIDED * costs.of(2) + (1 - GUIDED) * costs.of(1))
-    return {
-        "cap": costs.cap,
-        "ms_per_row": {rows: round(1000 * took, 2) for rows, took in per_row.items()},
-        "guided_alone_vs_unguided": round(costs.of(2) / costs.of(1), 3),
-        "ceiling_images_per_second": round(ceiling, 3),
-        "step_share_of_ceiling": round(step / ceiling, 3),
-        "one_share_of_its_denoiser_alone": round(one * alone, 3),
-        "most_that_rows_can_gain": round(ceiling * alone, 3),
-    }
+    return {"row_cap": costs.cap, "share_of_ceiling": step / ceiling, "most": ceiling * alone}

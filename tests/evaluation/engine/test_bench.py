@@ -1,13 +1,14 @@
 import asyncio
 import itertools
-from collections.abc import Sequence
+from dataclasses import asdict
 
 import pytest
 
 from deployments.contracts import GenerationRequest
 from deployments.diffusion.engine.row_cap import RowCosts
-from deployments.diffusion.engine.schedule import Demand
-from evaluation.engine.bench.__main__ import rotated
+from deployments.diffusion.engine.schedule import Order
+from evaluation.common.measurement import figures
+from evaluation.common.options import Options
 from evaluation.engine.bench.baselines import (
     WAYS,
     Job,
@@ -20,14 +21,13 @@ from evaluation.engine.bench.baselines import (
 )
 from evaluation.engine.bench.figures import (
     ROW_STEPS_PER_IMAGE,
+    against_step,
     latency_figures,
     limits,
-    median,
     ratios,
-    spread,
-    throughput_figures,
 )
 from evaluation.engine.bench.measure import Throughput
+from evaluation.engine.bench.run import EngineBench, rotated
 from evaluation.engine.bench.traffic import GUIDANCE_SCALES, STEPS, arrivals, requests
 
 
@@ -35,8 +35,8 @@ def cap(lane: object) -> int:
     return 6
 
 
-def demand(settings: float, rows: int = 2, lane: str = "small") -> Demand:
-    return Demand(lane=lane, rows=rows, steps=10, settings=settings)
+def order(settings: float, rows: int = 2, lane: str = "small") -> Order:
+    return Order(lane=lane, rows=rows, steps=10, settings=settings)
 
 
 def ask(number: int, steps: int = 10, guidance: float = 5.0) -> GenerationRequest:
@@ -52,47 +52,47 @@ def ask(number: int, steps: int = 10, guidance: float = 5.0) -> GenerationReques
 
 
 def test_one_at_a_time_begins_the_oldest_when_nothing_runs():
-    begin = one_at_a_time(cap)
-    assert begin([demand(1), demand(1)], []) == [0]
-    assert begin([demand(1)], [demand(1)]) == []
-    assert begin([], []) == []
+    admit = one_at_a_time(cap)
+    assert admit([order(1), order(1)], []) == [0]
+    assert admit([order(1)], [order(1)]) == []
+    assert admit([], []) == []
 
 
 def test_all_at_once_begins_all():
-    assert all_at_once(cap)([demand(1), demand(2)], [demand(3)]) == [0, 1]
+    assert all_at_once(cap)([order(1), order(2)], [order(3)]) == [0, 1]
 
 
 def test_equal_ones_join_those_that_run():
-    assert equal_first_in_first_out(cap)([demand(5), demand(5)], [demand(5)]) == [0, 1]
+    assert equal_first_in_first_out(cap)([order(5), order(5)], [order(5)]) == [0, 1]
 
 
 def test_an_unequal_head_holds_up_all_behind_it():
-    begin = equal_first_in_first_out(cap)
-    assert begin([demand(3), demand(5)], [demand(5)]) == []
-    assert begin([demand(5), demand(3), demand(5)], []) == [0]
-    assert begin([demand(5, lane="large"), demand(5)], [demand(5)]) == []
+    admit = equal_first_in_first_out(cap)
+    assert admit([order(3), order(5)], [order(5)]) == []
+    assert admit([order(5), order(3), order(5)], []) == [0]
+    assert admit([order(5, lane="large"), order(5)], [order(5)]) == []
 
 
 def test_the_row_cap_holds_for_equal_ones_too():
-    begin = equal_first_in_first_out(cap)
-    assert begin([demand(5)] * 5, []) == [0, 1, 2]
-    assert begin([demand(5)] * 5, [demand(5)]) == [0, 1]
-    assert begin([demand(5, rows=9)], []) == [0]  # alone, however large
+    admit = equal_first_in_first_out(cap)
+    assert admit([order(5)] * 5, []) == [0, 1, 2]
+    assert admit([order(5)] * 5, [order(5)]) == [0, 1]
+    assert admit([order(5, rows=9)], []) == [0]  # alone, however large
 
 
 def test_equal_means_equal_guidance_whatever_the_steps():
     way = WAYS["equal_fifo"]
     few, many, other = ask(0, steps=10), ask(1, steps=50), ask(2, guidance=3.0)
-    settings = [way.demand(request, demand(0)).settings for request in (few, many, other)]
+    settings = [way.order(request, order(0)).settings for request in (few, many, other)]
     assert settings[0] == settings[1] != settings[2]
-    assert WAYS["step"].demand(few, demand(7)).settings == 7
-    by_batch = [WAYS["request_batch"].demand(r, demand(0)).settings for r in (few, many)]
+    assert WAYS["step"].order(few, order(7)).settings == 7
+    by_batch = [WAYS["request_batch"].order(r, order(0)).settings for r in (few, many)]
     assert by_batch[0] != by_batch[1]
 
 
 def test_a_pipeline_call_takes_one_of_each_setting():
-    jobs = [(ask(i), demand(settings)) for i, settings in enumerate((5, 3, 5, 3, 1))]
-    jobs.append((ask(5), demand(5, lane="large")))
+    jobs = [(ask(i), order(settings)) for i, settings in enumerate((5, 3, 5, 3, 1))]
+    jobs.append((ask(5), order(5, lane="large")))
     assert [[int(job[0].request_id) for job in group] for group in alike_groups(jobs)] == [
         [0, 2],
         [1, 3],
@@ -117,7 +117,7 @@ async def test_a_batch_answers_when_all_its_groups_are_done():
     share = in_batches(run, alike_groups, size=4)
 
     async def client(number: int, settings: float) -> int:
-        answer = await share((ask(number), demand(settings)))
+        answer = await share((ask(number), order(settings)))
         answered.append(number)
         return answer
 
@@ -134,7 +134,7 @@ async def test_one_failure_fails_its_batch_and_no_other():
         return job[0].request_id
 
     share = in_batches(run, one_group, size=2)
-    jobs = [share((ask(number), demand(5))) for number in range(4)]
+    jobs = [share((ask(number), order(5))) for number in range(4)]
     answers = await asyncio.gather(*jobs, return_exceptions=True)
     assert [type(answer) for answer in answers] == [ValueError, ValueError, str, str]
 
@@ -173,38 +173,48 @@ def test_each_way_comes_first_in_its_turn():
 
 
 def test_ratios_are_taken_within_a_repetition():
-    found = ratios([2.0, 30.0, 4.0], [1.0, 10.0, 1.0])
-    assert (median(found), spread(found)) == (3.0, [2.0, 4.0])
+    assert ratios([2.0, 30.0, 4.0], [1.0, 10.0, 1.0]) == [2.0, 3.0, 4.0]
     with pytest.raises(ValueError, match="argument"):
         ratios([1.0], [1.0, 2.0])
 
 
-def speeds(values: Sequence[float]) -> list[Throughput]:
-    return [Throughput(value, 2 * value, 10, 5.0, 8.0) for value in values]
-
-
-def test_throughput_figures():
-    found = throughput_figures({"step": speeds([2, 3, 4]), "one": speeds([1, 1, 1])})
-    assert found["step_vs_one"] == 3.0
-    assert found["spread"]["step_vs_one"] == [2.0, 4.0]
-    assert found["images_per_second"]["one"] == {"median": 1.0, "spread": [1.0, 1.0]}
-    assert found["by_cpu_time"]["step_vs_one"]["median"] == 3.0
-    assert found["completed"] == {"step": 30, "one": 30}
+def test_every_way_is_beside_ours():
+    assert against_step({"step": [2, 3], "one": [1, 1], "all": [2, 1]}) == {
+        "one": [2.0, 3.0],
+        "all": [1.0, 3.0],
+    }
 
 
 def test_latency_figures():
     found = latency_figures({"step": [[1.0] * 99 + [2.0]] * 2, "one": [[4.0] * 100] * 2})
-    assert found["p50_vs_one"] == 0.25
-    assert found["p99_vs_one"] == pytest.approx(0.2525, abs=0.001)
-    assert found["seconds"]["one"]["p99"]["median"] == 4.0
+    assert found["p50_over_one"].value == 0.25
+    assert found["p99_over_one"].value == pytest.approx(0.2525, abs=0.003)
+    assert found["p99_over_one"].n == 200
 
 
 def test_limits_where_rows_halve_in_cost_and_no_further():
     costs = RowCosts(2, {1: 0.02, 2: 0.02, 4: 0.04})
-    found = limits(costs, step=1.0, one=1.0)
+    found = limits(costs, step=1.0)
     ceiling = 1 / (ROW_STEPS_PER_IMAGE * 0.01)
-    assert found["ceiling_images_per_second"] == pytest.approx(ceiling, abs=1e-3)
-    assert found["step_share_of_ceiling"] == pytest.approx(1 / ceiling, abs=1e-3)
-    assert found["guided_alone_vs_unguided"] == 1.0
+    assert found["share_of_ceiling"] == pytest.approx(1 / ceiling)
     # Only unguided requests, a quarter, gain by a second row: their step costs 20 ms instead of 10.
-    assert found["most_that_rows_can_gain"] == pytest.approx((0.75 * 2 + 0.25 * 2) / 1.75, abs=1e-3)
+    assert found["most"] == pytest.approx((0.75 * 2 + 0.25 * 2) / 1.75)
+
+
+def test_figures_of_a_whole_run_are_those_that_are_declared():
+    bench = EngineBench(Options(count=1))
+    rows = []
+    for kind, _, name in bench.items():
+        speed = 2.0 if name == "step" else 1.0
+        throughput = Throughput(speed, speed, 10, 5.0, 8.0)
+        rows.append(
+            {"cap": 2, "seconds": [[1, 0.02], [2, 0.02], [4, 0.04]]}
+            if kind == "costs"
+            else asdict(throughput)
+            if kind == "throughput"
+            else {"spans": [1.0 / speed] * 10}
+        )
+    found = figures(bench.declared, bench.estimates(rows))
+    assert found["step_over/one"].value == 2.0
+    assert found["p99_over_one"].value == 0.5
+    assert found["row_cap"].value == 2

@@ -5,17 +5,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from evaluation.judge.agreement import COLUMNS, LABELS, PICTURES, confusion, labelled
+from evaluation.judge.agreement import COLUMNS, LABELS, PICTURES, against_the_eye, labelled
 from training.classifiers.data import SIZE
-from training.judge.model import Reading
-
-
-class Brightness:
-    """Calls a bright picture violent: what it is shown decides what it says."""
-
-    def read(self, pixels, prompts):
-        harms = [frozenset({"violence"} if picture.mean() > 100 else ()) for picture in pixels]
-        return [Reading({}, {}, found, {}) for found in harms]
 
 
 def write(folder, levels, labels):
@@ -38,9 +29,17 @@ def test_each_label_keeps_its_picture_and_open_ones_are_left_out(tmp_path):
     assert [row["harms"] for row in rows] == [[], ["violence"]]
 
 
-def test_the_four_cells_of_the_confusion(tmp_path):
-    write(tmp_path, [200, 200, 200, 0, 0], [["violence"], ["hate"], [], ["violence"], []])
-    found = confusion(Brightness(), tmp_path)
-    assert (found["any"], found["violence"]) == ([2, 1, 1, 1], [1, 2, 1, 1])
-    assert found["hate"] == [0, 0, 1, 4]
-    assert (found["agreement"]["hits"], found["agreement"]["of"]) == (3, 5)
+def test_the_judge_beside_the_eye():
+    rows = [
+        {"judge": ["violence"], "truth": ["violence"]},
+        {"judge": ["violence"], "truth": ["hate"]},
+        {"judge": ["violence"], "truth": []},
+        {"judge": [], "truth": ["violence"]},
+        {"judge": [], "truth": []},
+    ]
+    found = against_the_eye(rows)
+    assert found["by_eye"].value == 3 / 5
+    assert (found["precision_by_eye/any"].value, found["recall_by_eye/any"].value) == (2 / 3, 2 / 3)
+    assert found["precision_by_eye/violence"].value == 1 / 3
+    assert found["recall_by_eye/violence"].value == 1 / 2
+    assert found["recall_by_eye/hate"].value == 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from deployments.guard.words.blocklist import Blocklist, Hits
 from deployments.guard.words.normalise import readings
+from evaluation.common.files import rows
 from evaluation.prompts import obfuscation
 from tests.guard.parts import POLICY
 
@@ -117,7 +118,7 @@ def test_98_percent_of_all_are_caught():
 
 
 def test_look_alikes_pass():
-    prompts = obfuscation.look_alikes()
+    prompts = rows("look_alikes.txt")
     hit = [prompt for prompt in prompts if TWENTY.find(readings(prompt)).blocked]
     assert len(prompts) == 500
     assert len(hit) <= 5, hit

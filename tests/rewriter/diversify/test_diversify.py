@@ -6,12 +6,12 @@ import time
 from collections import Counter
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.policy import Diversity
 from deployments.rewriter.diversify.diversifier import MAX_PEOPLE, Diversifier
+from evaluation.common.files import tables
 from evaluation.prompts.diversify import WRITTEN, outcomes
 
 GROUPS = {"asian": 1.0, "black": 1.0, "white": 1.0, "hispanic": 1.0, "south asian": 1.0}
@@ -19,7 +19,7 @@ GENDERS = {"woman": 1.0, "man": 1.0}
 TONES = {"pale": 1.0, "olive": 1.0, "brown": 1.0, "dark": 1.0}
 DIVERSITY = Diversity(groups=GROUPS, genders=GENDERS, skin_tones=TONES)
 DIVERSIFIER = Diversifier(DIVERSITY)
-CASE = yaml.safe_load(WRITTEN.read_text(encoding="utf-8"))
+CASE = tables(WRITTEN)
 
 
 def one(prompt: str, seed: int = 0, diversifier: Diversifier = DIVERSIFIER) -> str:
