@@ -12,9 +12,10 @@ import torch
 
 from training.checkpoints import CHECKPOINTS, MODELS
 from training.classifiers.classifier import NAME, served
-from training.classifiers.data import NOISE, autoencoder, decoded, examples
+from training.classifiers.data import autoencoder, examples
 from training.classifiers.figures import figures, score
 from training.classifiers.generated import generated
+from training.classifiers.pools import NOISE, decoded
 
 
 def main() -> None:

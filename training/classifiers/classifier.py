@@ -27,18 +27,16 @@ from deployments.classifier.standalone.model import PictureHarmConfig, PictureHa
 from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import (
     Examples,
-    Pool,
-    PromptStates,
     as_input,
     beside,
     degraded,
     examples,
     harm_vector,
-    picked,
-    pools,
     truth,
 )
 from training.classifiers.figures import Scored, calibration, figures, score
+from training.classifiers.pools import Pool, picked, pools
+from training.classifiers.prompts import PromptStates
 from training.fit import Fit
 from training.world.sample import Example
 from training.world.vocabulary import HARMS, OBJECTS

@@ -19,7 +19,6 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from deployments import pictures
 from deployments.classifier.canaries import FOLDER, Canary, hold, save_canaries
@@ -29,12 +28,13 @@ from deployments.classifier.standalone.model import PictureHarmModel
 from deployments.classifier.transformation.model import TransformationConfig, TransformationModel
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError
-from deployments.inference.embedded.folders import made_once
 from deployments.policy import EditPolicy
 from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
-from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
+from training.classifiers.data import as_input, autoencoder, degraded
 from training.classifiers.edit_pairs import Known, KnownPairs, described, known_pairs
 from training.classifiers.generated import remade
+from training.classifiers.pools import through_autoencoder
+from training.classifiers.prompts import PromptStates
 from training.fit import Fit
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS
 from training.world.vocabulary import HARMS
@@ -145,22 +145,8 @@ class Batches:
 
 def decoded(drawn: KnownPairs, vae: AutoencoderKL, seed: int) -> NDArray[np.uint8]:
     """The outputs through the autoencoder, latents noised by up to NOISE: (n, 64, 64, 3) uint8."""
-
-    def make(target: Path) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, drawn.after.shape)
-        for start in tqdm(range(0, len(drawn.all), 100), desc="decoding"):
-            rows = slice(start, start + 100)
-            with torch.inference_mode(), torch.autocast(vae.device.type, torch.bfloat16):
-                given = as_input(drawn.after[rows]).to(vae.device)
-                latents = vae.encode(given).latent_dist.mean
-                levels = NOISE * torch.rand(len(latents), 1, 1, 1, generator=generator)
-                noise = levels * torch.randn(latents.shape, generator=generator)
-                pixels[rows] = as_pixels(vae.decode(latents + noise.to(vae.device)).sample)
-        pixels.flush()
-
     folder = drawn.folder.with_name(f"{drawn.folder.name}-decoded-{NOISE}-{fingerprint('vae')}")
-    return np.load(made_once(folder, make) / "pixels.npy", mmap_mode="r")
+    return np.load(through_autoencoder(drawn.after, vae, NOISE, seed, folder), mmap_mode="r")
 
 
 def half_made(drawn: KnownPairs, count: int, vae: AutoencoderKL, seed: int) -> NDArray[np.uint8]:

@@ -24,7 +24,6 @@ from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import (
     SIZE,
     Examples,
-    Pool,
     as_input,
     as_pixels,
     autoencoder,
@@ -32,9 +31,8 @@ from training.classifiers.data import (
     degraded,
     examples,
     mixed,
-    picked,
-    pools,
 )
+from training.classifiers.pools import Pool, picked, pools
 from training.classifiers.twins import absolved
 from training.fit import Fit
 from training.judge.model import ATTRIBUTES, SEEN, Judge, JudgeModel, Value, save

@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from deployments.gateway.walk.attempts import holding
 from training.world.faults import FaultRates
 from training.world.imagine import imagine, unsolicited
 from training.world.scene import PERSON_ATTRIBUTES, SCENE_ATTRIBUTES, Person, Scene
@@ -170,7 +169,7 @@ def _beautified(before: Scene, rng: random.Random, rates: FaultRates, split: Spl
             person = replace(person, **{name: rng.choice(LOOKS[name])})
     text = _said(say.BEAUTIFY, rng, split)
     if held:
-        text = holding(text, held, rng.choice(say.wordings(say.HOLD, split)))
+        text = say.keeping(text, held, rng.choice(say.wordings(say.HOLD, split)))
     return _edit(text, before, person, "0.expression")
 
 

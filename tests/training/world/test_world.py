@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.gateway.walk.attempts import HELD
-from evaluation.common.files import CASES
+from deployments.paths import ROOT
 from training.diffusion.data import cell_weights
 from training.world.drawing.renderer import paint, render
 from training.world.edits import (
@@ -37,10 +36,10 @@ from training.world.vocabulary import (
 )
 from training.world.wish import PersonWish, Wish
 from training.world.wording.captions import write_caption
-from training.world.wording.instructions import BEAUTIFY
+from training.world.wording.instructions import BEAUTIFY, KEPT
 from training.world.wording.words import ACTIVITY, CLOTHING, OBJECT, PLACE
 
-BY_HAND = CASES / "captions.jsonl"
+BY_HAND = ROOT / "evaluation/cases/captions.jsonl"
 DEFAULT = FaultRates()
 PERSON = Person("woman", "tan", "average", "black", "long", "dress", "red", None, "standing")
 
@@ -217,7 +216,7 @@ def test_beautifying_changes_the_person_at_the_rate_that_is_written_down():
 def test_beautifying_leaves_what_must_stay():
     held = [edit for edit in edits(DEFAULT, 4000) if "keep" in edit.instruction]
     assert len(held) > 100
-    for name, said in HELD.items():
+    for name, said in KEPT.items():
         assert not any(f"0.{name}" in edit.unasked for edit in held if said in edit.instruction)
     assert any(edit.unasked for edit in held)
 
