@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from training.checkpoints import Schedule, load_checkpoint, save_checkpoint
+from training.checkpoints import load_checkpoint, save_checkpoint
+from training.learning_rate import LearningRate
 
 Model = TypeVar("Model", bound=nn.Module)
 CPU = torch.device("cpu")
@@ -57,7 +58,7 @@ class Fit(Generic[Model]):
     def run(
         self,
         loss: Callable[[int], Tensor],
-        schedule: Schedule,
+        rate: LearningRate,
         saved: Callable[[], None] = lambda: None,
     ) -> float:
         """Trains on `loss(step)` until the budget is spent; the smoothed loss at its end.
@@ -68,10 +69,10 @@ class Fit(Generic[Model]):
         smoothed = torch.zeros((), device=self.device)
         first = self.step
         self.model.train()
-        with tqdm(total=int(schedule.budget), initial=int(offset), unit="s", mininterval=5) as bar:
-            while self.elapsed < schedule.budget:
+        with tqdm(total=int(rate.budget), initial=int(offset), unit="s", mininterval=5) as bar:
+            while self.elapsed < rate.budget:
                 value = loss(self.step)
-                self._update(value, schedule.at(self.elapsed))
+                self._update(value, rate.at(self.elapsed))
                 self.elapsed = offset + _spent(self.device) - began
                 smoothed += (value.detach() - smoothed) * max(0.01, 1 / (self.step - first))
                 if int(self.elapsed) > bar.n:  # reading the loss waits for the device

@@ -30,8 +30,8 @@ from deployments.diffusion.engine.schedule import Order
 from deployments.diffusion.loading import load_samplers, start_engine
 from deployments.diffusion.sampling.sampler import Sampler
 from deployments.ops.serve_config import read_serve_config
+from deployments.paths import ROOT
 from evaluation.engine.turn_move import first_order, move
-from training.checkpoints import ROOT
 
 FAMILIES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "DDIM": ("DDIMScheduler", {"clip_sample": False}),

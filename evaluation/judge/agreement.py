@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from deployments.paths import ROOT
 from evaluation.common.shares import share
 from evaluation.common.studio import Studio
-from training.checkpoints import CHECKPOINTS, MODELS, ROOT
 from training.classifiers.data import SIZE, examples
 from training.judge.model import Judge
 from training.judge.train import measure
+from training.paths import CHECKPOINTS, MODELS
 from training.world.faults import FaultRates
 from training.world.sample import Example, draw, draw_demeaning, draw_unsolicited
 from training.world.wording.captions import Split

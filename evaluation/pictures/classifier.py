@@ -10,12 +10,12 @@ import json
 import numpy as np
 import torch
 
-from training.checkpoints import CHECKPOINTS, MODELS
 from training.classifiers.classifier import NAME, served
 from training.classifiers.data import autoencoder, examples
 from training.classifiers.figures import figures, score
 from training.classifiers.generated import generated
 from training.classifiers.pools import NOISE, decoded
+from training.paths import CHECKPOINTS, MODELS
 
 
 def main() -> None:

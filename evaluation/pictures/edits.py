@@ -28,15 +28,16 @@ from PIL import Image
 from deployments import pictures
 from deployments.contracts import GenerationRequest, PictureRequest, PictureVerdict
 from deployments.gateway.walk.attempts import Tries, better, holding
+from deployments.paths import ROOT
 from evaluation.common.shares import share
 from evaluation.common.studio import Drawn, Studio
 from evaluation.pictures.retries import draw
-from training.checkpoints import CHECKPOINTS, MODELS, ROOT
 from training.classifiers.data import autoencoder
 from training.classifiers.edit_pairs import KnownPairs, known_pairs, tells
 from training.classifiers.transformation import decoded
 from training.diffusion.sheet import contact_sheet
 from training.judge.model import Judge, Reading
+from training.paths import CHECKPOINTS, MODELS
 from training.world.drawing.renderer import render
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS, Edit, draw_edit, draw_harmless
 from training.world.faults import FaultRates

@@ -17,12 +17,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from deployments.paths import ROOT
 from evaluation.common.files import CASES
 from evaluation.common.shares import share
 from evaluation.common.studio import Studio
-from training.checkpoints import MODELS, ROOT
 from training.diffusion.sheet import contact_sheet
 from training.judge.model import Judge, Reading, Value
+from training.paths import MODELS
 from training.world.faults import FaultRates
 from training.world.sample import draw
 

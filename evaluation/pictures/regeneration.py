@@ -29,13 +29,14 @@ import numpy as np
 from PIL import Image
 
 from deployments.contracts import GenerationRequest
+from deployments.paths import ROOT
 from evaluation.common.shares import share
 from evaluation.common.studio import Drawn, Studio
 from evaluation.pictures.fidelity import Asked
 from evaluation.pictures.retries import Case, Judged, draw, regenerated
-from training.checkpoints import MODELS, ROOT
 from training.diffusion.sheet import contact_sheet
 from training.judge.model import Judge
+from training.paths import MODELS
 from training.world.sample import draw_demeaning, draw_unsolicited
 
 SEEDS, OTHER_SEEDS = 400_000, 500_000

@@ -22,14 +22,15 @@ import numpy as np
 from PIL import Image
 
 from deployments.diffusion.config import Steering
+from deployments.paths import ROOT
 from evaluation.common.shares import share
 from evaluation.common.studio import Drawn, Studio
 from evaluation.pictures.fidelity import Asked
 from evaluation.pictures.regeneration import unsolicited
 from evaluation.pictures.retries import Judged, draw
-from training.checkpoints import MODELS, ROOT
 from training.diffusion.sheet import contact_sheet
 from training.judge.model import Judge
+from training.paths import MODELS
 
 SEEDS = 600_000
 SHOWN = 60

@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from deployments import pictures
+from deployments.paths import ROOT
 from evaluation.common.studio import Studio
-from training.checkpoints import ROOT
 from training.world.drawing.renderer import render
 from training.world.scene import Person, Scene
 

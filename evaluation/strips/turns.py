@@ -20,9 +20,9 @@ from deployments.contracts import GenerationRequest
 from deployments.diffusion.engine.calls import Call
 from deployments.diffusion.sampling.sampler import Drawing, Sampler
 from deployments.diffusion.steering.steerers import Moment
+from deployments.paths import ROOT
 from evaluation.common.studio import Studio
 from evaluation.pictures.regeneration import SEEDS, unsolicited
-from training.checkpoints import ROOT
 
 LATER = (0.7, 0.85)
 """Shares of the schedule that are shown besides the check points."""

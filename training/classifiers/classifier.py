@@ -7,7 +7,6 @@ was asked; a probe that is not shipped, one for both sides, has the model put th
 Ends with calibration on held-out pictures, canaries, and its figures.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from deployments.classifier.canaries import FOLDER, Canary, save_canaries
 from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.standalone.model import PictureHarmConfig, PictureHarmModel
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import (
     Examples,
     as_input,
@@ -38,6 +36,9 @@ from training.classifiers.figures import Scored, calibration, figures, score
 from training.classifiers.pools import Pool, picked, pools
 from training.classifiers.prompts import PromptStates
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
 from training.world.sample import Example
 from training.world.vocabulary import HARMS, OBJECTS
 
@@ -253,16 +254,11 @@ def _clear(scored: Scored, index: int) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the output classifier.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--batch", type=int, default=96)
-    parser.add_argument("--count", type=int, default=40_000, help="size of the drawn training set")
+    parser = options(
+        __doc__, minutes=10.0, seed=11, batch=96, count=40_000, remade=0, threads=1, resume=False,
+        out=MODELS / "classifier",
+    )  # fmt: skip
     parser.add_argument("--held-out", type=int, default=1000, help="pictures for calibration")
-    parser.add_argument("--remade", type=int, default=0, help="pictures re-made by the U-Net")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--output", type=Path, default=MODELS / "classifier")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn = examples(CHECKPOINTS, NAME, args.seed, args.count, workers=args.threads)
@@ -273,12 +269,12 @@ def main() -> None:
     captions = [example.caption.text for example in drawn.all]
     prompts = PromptStates(captions, beside(drawn, "prompts"), config.prompt_window)
     batches = Batches(drawn.all, *pools(drawn, args.remade, args.seed), seed=args.seed)
-    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    schedule = LearningRate(peak=2e-3, budget=60 * args.minutes, decay_share=0.4)
     final = fit.run(lambda step: loss(trained, batches[step, args.batch], prompts), schedule)
-    fit.averaged(Trained(config)).model.to(torch.bfloat16).save_pretrained(args.output)
+    fit.averaged(Trained(config)).model.to(torch.bfloat16).save_pretrained(args.out)
     held_out = examples(CHECKPOINTS, NAME, args.seed, args.held_out, "test", workers=args.threads)
-    scored = calibrated(args.output, held_out, args.remade // 10, args.seed)
-    canaries(held_out, args.output / FOLDER, scored)
+    scored = calibrated(args.out, held_out, args.remade // 10, args.seed)
+    canaries(held_out, args.out / FOLDER, scored)
     print(json.dumps({"loss": final, "steps": fit.step} | figures(scored)))
 
 

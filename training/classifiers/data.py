@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import MODELS, fingerprint
 from training.chunks import Chunk, drawn_in_chunks
+from training.paths import MODELS
+from training.weights import fingerprint
 from training.world.faults import FaultRates
 from training.world.imagine import imagine
 from training.world.sample import Example, draw, draw_demeaning, draw_unsolicited, harmed

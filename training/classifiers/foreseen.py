@@ -17,10 +17,10 @@ from tqdm import tqdm
 from deployments.classifier.classifier import Classifier, load
 from deployments.classifier.config import ClassifierConfig
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import fingerprint
 from training.classifiers.data import as_pixels, autoencoder
 from training.classifiers.generated import BATCH, Guided
 from training.diffusion.autoencoder import LATENT
+from training.weights import fingerprint
 from training.world.faults import FaultRates
 from training.world.sample import draw, draw_demeaning, draw_unsolicited
 from training.world.vocabulary import HARMS

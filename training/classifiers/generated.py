@@ -15,9 +15,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import MODELS
 from training.classifiers.data import Examples, as_input, as_pixels, beside
 from training.diffusion.text import TextEncoder
+from training.paths import MODELS
 
 STEPS = 20
 GUIDANCE = 5.0

@@ -11,11 +11,9 @@ With a U-Net at hand it learns on what that predicts under guidance, at all time
 trajectories of its own, with the output classifier's verdict on their ends.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +24,6 @@ from torch.nn import functional
 
 from deployments.diffusion.steering.head import HarmHead, HeadConfig, load_head, save_head
 from deployments.diffusion.steering.steerers import away_from_harm, logit
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import Examples, autoencoder, examples, harm_vector, mixed, truth
 from training.classifiers.foreseen import KEPT, Foreseen, foreseen
 from training.classifiers.generated import STEPS
@@ -40,6 +37,9 @@ from training.classifiers.twins import (
 )
 from training.diffusion.autoencoder import LATENT
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
 from training.world.sample import Example
 from training.world.vocabulary import HARMS
 
@@ -292,17 +292,12 @@ def foreseeing(head: HarmHead, known: Foreseen, threshold: float = 0.8) -> dict[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the noise-aware head.")
-    parser.add_argument("--minutes", type=float, default=12.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=21)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--count", type=int, default=24_000, help="drawn pairs")
+    parser = options(
+        __doc__, minutes=12.0, seed=21, batch=128, count=24_000, remade=3_000, threads=1,
+        resume=False, out=MODELS / NAME,
+    )  # fmt: skip
     parser.add_argument("--encoded", type=int, default=20_000, help="pairs that are encoded")
-    parser.add_argument("--remade", type=int, default=3_000, help="pairs that the U-Net re-makes")
     parser.add_argument("--foreseen", type=int, default=3_200, help="whole trajectories")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn, twins = (
@@ -313,7 +308,7 @@ def main() -> None:
         drawn, twins, *moments(drawn, twins, args.encoded, args.remade, args.seed), seed=args.seed
     )
     endings = Endings(foreseen(CHECKPOINTS, args.foreseen, args.seed), args.seed)
-    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    schedule = LearningRate(peak=2e-3, budget=60 * args.minutes, decay_share=0.4)
     torch.manual_seed(args.seed)
     config = HeadConfig(categories=HARMS, prompted="demeaning", latent_channels=LATENT[0])
     head = HarmHead(config)
@@ -327,14 +322,14 @@ def main() -> None:
             return value + FORESEEN * foresight(head, endings[step, args.batch])
 
     final = fit.run(step_loss, schedule)
-    save_head(fit.averaged(HarmHead(config)), args.output)
+    save_head(fit.averaged(HarmHead(config)), args.out)
     held_out, others = (
         examples(CHECKPOINTS, name, args.seed, 1000, "test", recipe, args.threads)
         for name, recipe in ((NAME, mixed), (f"{NAME}-twins", absolved))
     )
     found, _ = moments(held_out, others, 500, min(args.remade, 250), args.seed)
-    figures = measure(load_head(args.output), held_out, others, found[-1])
-    figures |= foreseeing(load_head(args.output), foreseen(CHECKPOINTS, 500, args.seed, "test"))
+    figures = measure(load_head(args.out), held_out, others, found[-1])
+    figures |= foreseeing(load_head(args.out), foreseen(CHECKPOINTS, 500, args.seed, "test"))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | figures))
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import MODELS
 from training.classifiers.data import Examples, as_input, as_pixels, autoencoder, beside
 from training.classifiers.generated import generated
+from training.paths import MODELS
 
 DECODED, NOISE = 12_000, 0.2
 """Number of pictures that also go through the autoencoder, and the most noise that their latents

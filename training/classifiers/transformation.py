@@ -7,7 +7,6 @@ are recoloured and moved alike. Ends with calibration, canaries and the figures 
 wordings.
 """
 
-import argparse
 import json
 import random
 from dataclasses import dataclass
@@ -29,13 +28,16 @@ from deployments.classifier.transformation.model import TransformationConfig, Tr
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError
 from deployments.policy import EditPolicy
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.classifiers.data import as_input, autoencoder, degraded
 from training.classifiers.edit_pairs import Known, KnownPairs, described, known_pairs
 from training.classifiers.generated import remade
 from training.classifiers.pools import through_autoencoder
 from training.classifiers.prompts import PromptStates
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
+from training.weights import fingerprint
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS
 from training.world.vocabulary import HARMS
 
@@ -312,23 +314,18 @@ def take_words(model: TransformationModel, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the transformation model.")
-    parser.add_argument("--minutes", type=float, default=20.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=51)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--count", type=int, default=40_000, help="drawn pairs")
+    parser = options(
+        __doc__, minutes=20.0, seed=51, batch=64, count=40_000, threads=1, device="cpu",
+        resume=False, out=MODELS / NAME,
+    )  # fmt: skip
     parser.add_argument("--held-out", type=int, default=2000, help="pairs for calibration")
     parser.add_argument("--made", type=int, default=0, help="outputs that go through the U-Net")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument(
         "--words",
         type=Path,
-        help="folder of a model that reads instructions in this one's place: the longer words are "
-        "trained, the more they are learned by heart",
+        help="folder of a model whose reading of instructions replaces this one's: the longer words"
+        " are trained, the more they are learned by heart",
     )
-    parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn = known_pairs(CHECKPOINTS, args.seed, args.count, workers=args.threads)
@@ -341,7 +338,7 @@ def main() -> None:
     prompts = _prompts(drawn, config.prompt_window, args.device)
     outputs = decoded(drawn, vae, args.seed), half_made(drawn, args.made, vae, args.seed)
     batches = Batches(drawn, *outputs, args.seed, device)
-    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    schedule = LearningRate(peak=2e-3, budget=60 * args.minutes, decay_share=0.4)
     final = fit.run(lambda step: loss(model, batches[step, args.batch], prompts), schedule)
     averaged = fit.averaged(TransformationModel(config))
     if args.words:
@@ -349,11 +346,11 @@ def main() -> None:
     # Calibrated on training's wordings and other pictures; measured on wordings it has never met.
     held_out = known_pairs(CHECKPOINTS, args.seed + 1, args.held_out)
     averaged.config.calibration = calibration(*_scored(averaged, held_out, vae))
-    averaged.to(torch.bfloat16).save_pretrained(args.output)
+    averaged.to(torch.bfloat16).save_pretrained(args.out)
     averaged.float()
     shown = decoded(held_out, vae, 1)
     scored = _scored(averaged, held_out, vae)[1]
-    canaries(held_out, shown, scored, whole(args.output), args.output / FOLDER)
+    canaries(held_out, shown, scored, whole(args.out), args.out / FOLDER)
     unseen = known_pairs(CHECKPOINTS, args.seed, args.held_out, "test")
     found = figures(*_scored(averaged, unseen, vae))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | found))

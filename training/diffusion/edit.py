@@ -7,7 +7,6 @@ arXiv:2106.09685) and shipped. Text and picture are each dropped at times, for t
 guidance.
 """
 
-import argparse
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -20,17 +19,20 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from deployments.inference.embedded.edit import INPUT_LAYER, UPDATES, widened
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.chunks import Chunk, drawn_in_chunks
 from training.diffusion.autoencoder import LATENT
 from training.diffusion.data import BOX_WEIGHT, CELLS, SIZE, Encoded, Resident, cell_weights
 from training.diffusion.text import LENGTH, WIDTH, TextEncoder
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
+from training.weights import fingerprint, write
 from training.world.drawing.renderer import paint
 from training.world.edits import Edit, draw_edit, draw_surroundings
 from training.world.faults import FaultRates
@@ -226,22 +228,15 @@ def ship_edit(model: UNet2DConditionModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     nn.Module.to(model, torch.bfloat16)
     model.save_lora_adapter(folder)
-    layer = {name: value.contiguous() for name, value in model.conv_in.state_dict().items()}
-    save_file(layer, folder / INPUT_LAYER)
+    write(folder / INPUT_LAYER, model.conv_in.state_dict())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the miniature's edit model.")
-    parser.add_argument("--minutes", type=float, default=120.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=41)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
-    parser.add_argument("--count", type=int, default=60_000, help="drawn pairs")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser = options(
+        __doc__, minutes=120.0, seed=41, batch=32, rate=1e-3, count=60_000, threads=1,
+        device="cpu", resume=False, out=MODELS / NAME,
+    )  # fmt: skip
     parser.add_argument("--begin", type=Path, help="folder of a shipped edit model to go on from")
-    parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
@@ -272,8 +267,8 @@ def main() -> None:
 
     final = fit.run(
         step_loss,
-        Schedule(rate=args.rate, budget=60 * args.minutes),
-        saved=lambda: ship_edit(fit.averaged(fresh()), args.output),
+        LearningRate(peak=args.rate, budget=60 * args.minutes),
+        saved=lambda: ship_edit(fit.averaged(fresh()), args.out),
     )
     print(json.dumps({"loss": final, "steps": fit.step, "samples": fit.step * args.batch}))
 

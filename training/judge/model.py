@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from training.weights import write
 from training.world.truth import INVENTED_SYMBOLS
 from training.world.vocabulary import (
     ACTIVITIES,
@@ -207,13 +208,6 @@ _GROUP = re.compile(rf"\b({'|'.join(map(re.escape, GROUPS))})\b", re.IGNORECASE)
 
 def save(model: JudgeModel, folder: Path, thresholds: Mapping[str, float]) -> None:
     """Writes weights (bf16) and the score from which on each seen harm counts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {
-        name: value.bfloat16() if value.is_floating_point() else value
-        for name, value in model.state_dict().items()
-    }
-    save_file(
-        {name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors"
-    )
+    write(folder / "model.safetensors", model.state_dict())
     text = json.dumps({"thresholds": dict(thresholds)}, indent=2)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")

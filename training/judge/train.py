@@ -5,7 +5,6 @@ and half-way between a picture and its twin without the harm, because a steered 
 harm that is paler: what can still be seen counts, what cannot does not.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import (
     SIZE,
     Examples,
@@ -36,6 +34,9 @@ from training.classifiers.pools import Pool, picked, pools
 from training.classifiers.twins import absolved
 from training.fit import Fit
 from training.judge.model import ATTRIBUTES, SEEN, Judge, JudgeModel, Value, save
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
 from training.world.scene import Scene
 
 NAME = "judge"
@@ -182,15 +183,10 @@ def measure(judge: Judge, drawn: Examples, pixels: NDArray[np.uint8]) -> dict[st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the judge.")
-    parser.add_argument("--minutes", type=float, default=12.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=31)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--count", type=int, default=60_000, help="size of the drawn training set")
-    parser.add_argument("--remade", type=int, default=0, help="pictures re-made by the U-Net")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--output", type=Path, default=MODELS / NAME)
+    parser = options(
+        __doc__, minutes=12.0, seed=31, batch=128, count=60_000, remade=0, threads=1,
+        resume=False, out=MODELS / NAME,
+    )  # fmt: skip
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn = examples(CHECKPOINTS, NAME, args.seed, args.count, workers=args.threads)
@@ -202,18 +198,18 @@ def main() -> None:
         vae = autoencoder()
         found.append(between(drawn, twins, BETWEEN, vae, args.seed))
         weights.append(0.15)
-    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    schedule = LearningRate(peak=2e-3, budget=60 * args.minutes, decay_share=0.4)
     torch.manual_seed(args.seed)
     trained = JudgeModel().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fit = Fit(trained, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
     batches = Batches(drawn, found, weights, args.seed)
     final = fit.run(lambda step: loss(trained, batches[step, args.batch]), schedule)
     model = fit.averaged(JudgeModel())
-    save(model, args.output, dict.fromkeys(SEEN, 0.5))
+    save(model, args.out, dict.fromkeys(SEEN, 0.5))
     tuning = examples(CHECKPOINTS, NAME, args.seed + 1, 6000, "train", mixed, args.threads)
-    save(model, args.output, thresholds(Judge(args.output), tuning))
+    save(model, args.out, thresholds(Judge(args.out), tuning))
     held_out = examples(CHECKPOINTS, NAME, args.seed, 3000, "test", mixed, args.threads)
-    figures = measure(Judge(args.output), held_out, held_out.pixels)
+    figures = measure(Judge(args.out), held_out, held_out.pixels)
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | figures))
 
 

@@ -9,7 +9,6 @@ to be clearly the other. Both sides of a pair are always in the same fold. Write
 pairs' keys beside this file; training drops them.
 """
 
-import argparse
 import hashlib
 import json
 from collections.abc import Sequence
@@ -23,6 +22,8 @@ from sklearn.linear_model import LogisticRegression
 
 from deployments.inference.encoder import TokenEncoder, Window
 from training.language.corpora import DOUBTFUL, Lexicon, all_pairs
+from training.options import REQUIRED, options
+from training.paths import CHECKPOINTS
 
 FOLDS = 5
 CLEARLY = 0.8
@@ -78,11 +79,7 @@ def _first_windows(encoder: TokenEncoder, texts: Sequence[str]) -> list[Window]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
+    parser = options(__doc__, corpora=REQUIRED, cache=CHECKPOINTS)
     args = parser.parse_args()
     pairs = all_pairs(args.corpora, Lexicon())
     found = agreement([p.unsafe for p in pairs], [p.safe for p in pairs], args.cache).doubtful

@@ -11,7 +11,6 @@ user would score above 0.05 is raised about that point. Held-out prompts take no
 lie: where the CNN may let pass.
 """
 
-import argparse
 import json
 import math
 import random
@@ -31,6 +30,8 @@ from training.language import corpora
 from training.language.corpora import Corpora, Row
 from training.language.guard.lessons import Curriculum, captions
 from training.language.guard.scoring import CNNScorer, Floats, GuardScorer, Readings
+from training.options import POLICY, REQUIRED, options
+from training.paths import CACHE, MODELS
 
 SEED = 20
 """Not a seed of training: other draws of the grammar."""
@@ -82,18 +83,11 @@ def sharpened(calibration: Calibration, users: Readings) -> Calibration:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
+    parser = options(__doc__, corpora=REQUIRED, policy=POLICY, cache=CACHE, threads=1, device="cpu")
     parser.add_argument("--stage", choices=("llm", "cnn"), default="llm")
-    parser.add_argument("--models", type=Path, default=Path("models/miniature"))
-    parser.add_argument("--cache", type=Path, default=Path(".cache"))
+    parser.add_argument("--models", type=Path, default=MODELS, help="folder of both models")
     parser.add_argument("--size", type=int, default=800, help="pairs and twins; users as many")
     parser.add_argument("--share", type=float, default=0.015, help="of users that is stopped")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="of the language model")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 

@@ -7,9 +7,7 @@ entropy over `harmless` and the categories. Interrupted training starts again: i
 GPU, an hour on a core. Calibrate it afterwards (`training.language.guard.calibrate --stage cnn`).
 """
 
-import argparse
 import json
-import os
 import random
 import time
 from collections.abc import Sequence
@@ -23,7 +21,7 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -35,6 +33,9 @@ from deployments.policy import load_policy
 from training.language import corpora
 from training.language.corpora import Row
 from training.language.guard.lessons import Curriculum
+from training.options import POLICY, REQUIRED, options
+from training.paths import MODELS
+from training.weights import write as write_weights
 
 LINEAR = ["query", "key", "value", "dense"]
 LENGTH = 128
@@ -90,31 +91,18 @@ def with_lora(rank: int) -> PeftModel:
 def export(folder: Path, encoder: PeftModel, config: CNNConfig, model: HarmCNN) -> None:
     """Writes the CNN, and the encoder's LoRA beside it."""
     write(folder, config, model)
-    lora = {k: v.detach().bfloat16().cpu() for k, v in get_peft_model_state_dict(encoder).items()}
-    scratch = folder / ".adapter_model.safetensors"
-    save_file(lora, scratch, metadata={"format": "pt"})
-    os.replace(scratch, folder / "adapter_model.safetensors")
+    write_weights(folder / "adapter_model.safetensors", get_peft_model_state_dict(encoder))
     settings = encoder.peft_config["default"]
     text = json.dumps({"r": settings.r, "lora_alpha": settings.lora_alpha}, indent=1)
     (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
-    parser.add_argument("--out", type=Path, default=Path("models/miniature/cnn"))
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
-    parser.add_argument("--rank", type=int, default=8)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after")
-    parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0, help="of the rows")
+    parser = options(
+        __doc__, corpora=REQUIRED, policy=POLICY, out=MODELS / "cnn", steps=1500, batch=256,
+        rate=1e-3, minutes=float("inf"), workers=0, threads=1, device="cpu", seed=0,
+    )  # fmt: skip
+    parser.add_argument("--rank", type=int, default=8, help="of the LoRA")
     parser.add_argument("--warm", type=Path, help="go on from the weights in this folder")
     args = parser.parse_args()
     torch.manual_seed(0)

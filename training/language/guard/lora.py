@@ -6,18 +6,17 @@ One step is one lesson (a policy and the prompts under it) in one packed sequenc
 training goes on from its checkpoint in `--run`; the adapter is exported at every checkpoint.
 """
 
-import argparse
-from pathlib import Path
-
 from transformers import AutoTokenizer
 
 from deployments.guard.language.template import GuardTemplate, Tokenizer
 from deployments.inference.embedded.language import base_model
 from deployments.policy import load_policy
 from training.language import corpora
-from training.language.fit import Schedule, fit
+from training.language.finetune import DEFAULTS, Settings, finetune
 from training.language.guard.lessons import Curriculum, Lesson
 from training.language.packing import Pack, pack
+from training.options import POLICY, REQUIRED, options
+from training.paths import CACHE, MODELS, RUNS
 
 
 def packed(lesson: Lesson, tokenizer: Tokenizer, end: int) -> Pack:
@@ -37,17 +36,11 @@ def packed(lesson: Lesson, tokenizer: Tokenizer, end: int) -> Pack:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
-    parser.add_argument("--out", type=Path, default=Path("models/miniature/guard"))
-    parser.add_argument("--cache", type=Path, default=Path(".cache"))
-    parser.add_argument("--run", type=Path, default=Path("runs/guard"), help="checkpoints")
-    parser.add_argument("--prompts", type=int, default=16, help="prompts in a step")
-    parser.add_argument("--seed", type=int, default=0)
-    Schedule.add_arguments(parser, steps=700, rate=4e-4)
+    parser = options(
+        __doc__, corpora=REQUIRED, policy=POLICY, out=MODELS / "guard", cache=CACHE,
+        run=RUNS / "guard", seed=0, steps=700, rate=4e-4, **DEFAULTS,
+    )  # fmt: skip
+    parser.add_argument("--prompts", type=int, default=16, help="prompts in a pack")
     args = parser.parse_args()
 
     base = base_model(args.cache)
@@ -55,10 +48,10 @@ def main() -> None:
     curriculum = Curriculum(
         load_policy(args.policy), corpora.load(args.corpora), args.prompts, args.seed
     )
-    fit(
+    finetune(
         base,
         lambda index: packed(curriculum.lesson(index), tokenizer, tokenizer.eos_token_id),
-        Schedule.of(args),
+        Settings.of(args),
         run=args.run,
         out=args.out,
     )
