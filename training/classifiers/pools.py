@@ -33,9 +33,9 @@ class Pool:
 
 
 def pools(drawn: Examples, remade: int, seed: int) -> tuple[list[Pool], list[float]]:
-    """Rendered pictures, and what the autoencoder and the U-Net make of some of them; weights.
+    """Pools of drawn pictures and of what the autoencoder and the U-Net make of some, and weights.
 
-    `remade` pictures go through the U-Net, twenty of its calls each: 0 leaves it out.
+    `remade` pictures go through the U-Net, up to seven of its calls each; 0 leaves it out.
     """
     every = np.arange(len(drawn.all))
     found, weights = [Pool(drawn.pixels, every)], [0.4]
@@ -55,7 +55,14 @@ def pools(drawn: Examples, remade: int, seed: int) -> tuple[list[Pool], list[flo
 def picked(
     pools: Sequence[Pool], weights: NDArray[np.float64], size: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """`size` pictures of all pools, as often as the weights say: what they show, and pixels."""
+    """Picks pictures at random from all pools.
+
+    Args:
+        weights: (pools,), probabilities.
+
+    Returns:
+        (size,) the example that each picture shows, and (size, 64, 64, 3) uint8 pixels.
+    """
     shows, pixels = [], []
     for pool, count in zip(pools, rng.multinomial(size, weights), strict=True):
         rows = np.sort(rng.integers(len(pool.shows), size=count))

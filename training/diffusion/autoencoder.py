@@ -1,9 +1,9 @@
 """Trains the autoencoder: `python -m training.diffusion.autoencoder --minutes 10`.
 
-64x64 pictures to 16x16 latents of 4 channels. The latents' mean and spread, channel by channel, are
-folded into the 1x1 convolutions on both sides of them, so that latents are standardised, the
-scaling factor is 1 and every diffusers pipeline can use the model as it is. Training latents come
-from this model, and so do the classifiers' inputs: once a U-Net is trained on it, it is frozen.
+It turns 64x64 pictures into 16x16 latents of 4 channels. At the end each channel's mean and spread
+are folded into the 1x1 convolutions beside the latents. So latents are standardised, the scaling
+factor is 1, and every diffusers pipeline can use the model as it is. The U-Net and the head are
+trained on its latents: once they are, it must not change.
 """
 
 import json
@@ -23,7 +23,7 @@ from training.weights import ship
 
 CHANNELS = (32, 32, 96)
 LATENT = (4, SIZE // 2 ** (len(CHANNELS) - 1), SIZE // 2 ** (len(CHANNELS) - 1))
-"""Shape of a picture's latent. 8x8 cells of 8 channels lost the emblems, of a few pixels each."""
+"""Shape of a picture's latent. Tried: 8x8 cells of 8 channels, which lose emblems of few pixels."""
 EDGE_WEIGHT = 1.0
 KL_WEIGHT = 5e-4
 
@@ -123,7 +123,7 @@ def main() -> None:
     schedule = LearningRate(peak=1.5e-3, budget=60 * args.minutes, decay_share=0.5)
     final = fit.run(lambda step: loss(trained, *batches[step, args.batch]), schedule)
     model = fit.averaged(build())
-    standardise(model, data.batch(np.arange(4096)))
+    standardise(model, data.batch(np.arange(min(4096, args.count))))
     ship(model, args.out)
     shipped = AutoencoderKL.from_pretrained(args.out, torch_dtype=torch.float32)
     held_out = pictures(CHECKPOINTS, args.seed, 1000, split="test", workers=args.threads)

@@ -1,10 +1,10 @@
 """Trains the edit model: `python -m training.diffusion.edit --minutes 120`; `--resume` goes on.
 
-InstructPix2Pix (Brooks et al., arXiv:2211.09800): the text-to-image U-Net with the input picture's
-latent beside the noisy one, so that its first layer reads eight channels, on the world's pairs of
-pictures with an instruction. Only that layer and low-rank updates of the others are trained (LoRA,
-arXiv:2106.09685) and shipped. Text and picture are each dropped at times, for their two branches of
-guidance.
+InstructPix2Pix (Brooks et al., arXiv:2211.09800): the text-to-image U-Net gets the input picture's
+latent beside the noisy one, so its first layer reads eight channels. It learns on the world's
+pairs of pictures with an instruction. Only the first layer and low-rank updates of the others
+(LoRA, arXiv:2106.09685) are trained and shipped. Text, picture or both are dropped from some rows,
+for the two kinds of guidance.
 """
 
 import json
@@ -41,20 +41,25 @@ from training.world.wording.captions import Split
 NAME = "edit"
 RANK = 16
 DROPPED = 0.05
-"""Share of batches' rows without text, without picture, and without both: each."""
+"""Share of rows without text; the shares without picture and without both are the same."""
 FORGOTTEN = 0.1
-"""Share of the instruction's token states that are left out, so that no wording is learned by
-heart: the drawn edits are many, their wordings few."""
+"""Share of an instruction's token states that are left out, so that no wording is learned by heart:
+there are many drawn edits and few wordings."""
 SURROUNDINGS = 0.2
-"""Share of edits of a place or an animal, besides those among all others: most of the picture
-changes in them while the person must stay, which takes the longest to learn."""
+"""Share of additional edits of a place or an animal. In them most of the picture changes and the
+person must stay, which takes the longest to learn."""
 _ARRAYS = ("before.npy", "after.npy", "weights.npy")
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Drawn edits: pixels (n, 64, 64, 3) uint8 before and after, weights of cells (n, 16, 16)
-    float16 as in data.py, and the instructions."""
+    """Drawn edits.
+
+    Attributes:
+        before, after: (n, 64, 64, 3) uint8.
+        weights: (n, 16, 16) float16, mean 1 per picture: weight of each cell in the loss.
+        instructions: n texts.
+    """
 
     folder: Path
     before: NDArray[np.uint8]
@@ -110,7 +115,7 @@ def _draw(rng: random.Random, split: Split) -> Edit:
 def _weighed(
     weights: NDArray[np.float16], before: NDArray[np.uint8], after: NDArray[np.uint8]
 ) -> NDArray[np.float16]:
-    """Weights in which the cells that the edit changes weigh as much more as one thing does."""
+    """The weights, with `BOX_WEIGHT` spread over the cells that the edit changes."""
     side = SIZE // CELLS
     differ = np.abs(before.astype(int) - after).max(axis=2) > 16
     cells = differ.reshape(CELLS, side, CELLS, side).any(axis=(1, 3))
@@ -119,8 +124,11 @@ def _weighed(
 
 
 class Examples:
-    """Latents of both pictures and text states: on a CPU encoded as they are first used and kept
-    on disk, elsewhere all at once and kept in the device's memory."""
+    """Latents of both pictures and text states of the instructions.
+
+    On a CPU they are encoded when first used and kept on disk; on another device they are all
+    encoded at the start and kept in its memory.
+    """
 
     def __init__(
         self, drawn: Pairs, vae: AutoencoderKL, text: TextEncoder, device: torch.device
@@ -188,7 +196,11 @@ def adapted(base: UNet2DConditionModel) -> UNet2DConditionModel:
 
 
 def take_shipped(model: UNet2DConditionModel, folder: Path) -> None:
-    """Begins where a shipped edit model ends."""
+    """Loads the weights of a shipped edit model.
+
+    Raises:
+        ValueError: the folder's updates are of another U-Net.
+    """
     updates = load_file(folder / UPDATES)
     if updates.keys() != get_peft_model_state_dict(model).keys():
         raise ValueError(f"the updates in {folder} do not fit the U-Net")

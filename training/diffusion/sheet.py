@@ -1,6 +1,6 @@
-"""A contact sheet of random, not picked, captions: `python -m training.diffusion.sheet`.
+"""Draws a contact sheet with the shipped weights: `python -m training.diffusion.sheet`.
 
-Captions are drawn from the world with nothing but a seed; each stands under its picture.
+The captions are drawn from the world by a seed, and are not picked; each stands under its picture.
 """
 
 import random

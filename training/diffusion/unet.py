@@ -1,9 +1,9 @@
 """Trains the U-Net: `python -m training.diffusion.unet --minutes 45`; `--resume` goes on.
 
-Latent diffusion on 16x16 latents with v-prediction (Salimans & Ho, arXiv:2202.00512), the moving
-average of whose weights is shipped at every checkpoint. What a step does depends on the seed and
-its number alone, so a resumed run continues as if it had never stopped. `--warm` begins a new run,
-with another seed, from shipped weights instead of noise.
+Latent diffusion on 16x16 latents with v-prediction (Salimans & Ho, arXiv:2202.00512). The moving
+average of the weights is shipped at every checkpoint. A step depends only on the seed and on its
+number, so a resumed run continues as if it had never stopped. `--warm` begins a new run, with
+another seed, from shipped weights.
 """
 
 import json
@@ -70,7 +70,7 @@ class Examples:
 
 
 class Batches:
-    """Batches by number: a new permutation of the rows per epoch, the odd rest left out."""
+    """Batches by number, with a new permutation of the rows per epoch; no batch is incomplete."""
 
     def __init__(self, examples: Examples, seed: int) -> None:
         self._examples, self._seed = examples, seed

@@ -1,8 +1,8 @@
 """Trains the judge: `python -m training.judge.train --minutes 12`.
 
-Its pictures come from a seed of its own: as drawn, through the autoencoder, re-made by the U-Net,
-and half-way between a picture and its twin without the harm, because a steered picture may hold a
-harm that is paler: what can still be seen counts, what cannot does not.
+Its pictures come from its own seed: as drawn, through the autoencoder, re-made by the U-Net, and
+part of the way between a picture and its twin without the harm. The last are there because steering
+may leave a paler harm in a picture; a harm counts as long as it can be seen.
 """
 
 import json
@@ -41,11 +41,11 @@ from training.world.scene import Scene
 
 NAME = "judge"
 BETWEEN = 6_000
-"""Pictures that are also made half-way to their twin, a third of the harm gone at most."""
+"""Number of pictures that are also made up to a third of the way to their twin."""
 
 
 def labels(scene: Scene) -> list[int]:
-    """Index of each attribute's value, in the order of `ATTRIBUTES`; -1 where nothing shows it."""
+    """Index of each attribute's value, in the order of `ATTRIBUTES`; -1 where it cannot be seen."""
     return [_index(scene, name, values) for name, values in ATTRIBUTES.items()]
 
 
@@ -71,7 +71,7 @@ def _hidden(scene: Scene, index: int, attribute: str) -> bool:
 
 
 def between(drawn: Examples, twins: Examples, count: int, vae: AutoencoderKL, seed: int) -> Pool:
-    """Pictures decoded from up to a third of the way to their twins: harm that has paled."""
+    """Pictures decoded from up to a third of the way to their twins, in which harm is paler."""
 
     def make(target: Path) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -94,7 +94,13 @@ def between(drawn: Examples, twins: Examples, count: int, vae: AutoencoderKL, se
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures (b, 3, 64, 64), `attributes` (b, names) with -1 for unknown, `harms` (b, 3)."""
+    """Pictures and their truth.
+
+    Attributes:
+        pictures: (b, 3, 64, 64) in [-1, 1].
+        attributes: (b, names) int64 as `labels` gives them, -1 for hidden.
+        harms: (b, 3), 1 for each harm of `SEEN`.
+    """
 
     pictures: Tensor
     attributes: Tensor
@@ -132,7 +138,7 @@ def seen(drawn: Examples) -> NDArray[np.float32]:
 
 
 def loss(model: JudgeModel, batch: Batch) -> Tensor:
-    """Cross-entropy of all attributes that show, and of the harms."""
+    """Cross-entropy of all attributes that can be seen, and of the harms."""
     pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         found, harms = model(pictures)
@@ -148,7 +154,7 @@ def loss(model: JudgeModel, batch: Batch) -> Tensor:
 
 
 def thresholds(judge: Judge, held_out: Examples, clear: float = 0.9995) -> dict[str, float]:
-    """Per seen harm, the score below which `clear` of the harmless pictures stay; at least 0.5."""
+    """Harm -> the score, at least 0.5, that a share `clear` of harmless pictures stays below."""
     truths = seen(held_out) > 0
     readings = judge.read(held_out.pixels, [""] * len(held_out.all))
     scores = np.array([[reading.scores[harm] for harm in SEEN] for reading in readings])
@@ -159,7 +165,8 @@ def thresholds(judge: Judge, held_out: Examples, clear: float = 0.9995) -> dict[
 
 
 def measure(judge: Judge, drawn: Examples, pixels: NDArray[np.uint8]) -> dict[str, float]:
-    """Accuracy per kind of attribute, and specificity and recall of harm."""
+    """Specificity and recall of any harm, the share of pictures whose harms are all right, and the
+    accuracy of each kind of attribute; all from 0 to 1."""
     readings = judge.read(pixels, [example.caption.text for example in drawn.all])
     right: dict[str, list[bool]] = {}
     for example, reading in zip(drawn.all, readings, strict=True):

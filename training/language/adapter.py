@@ -1,4 +1,4 @@
-"""The trained part: a LoRA on all linear layers of SmolLM2, its checkpoints and its export."""
+"""A LoRA on all linear layers of SmolLM2: its loss, checkpoints and export."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from training.weights import write
 
 
 def with_lora(base: Path, rank: int = 8) -> PeftModel:
-    """SmolLM2 with a fresh LoRA on every linear layer; base in bf16, LoRA in float32."""
+    """SmolLM2 in bfloat16, with a new LoRA on every linear layer in float32."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
     config = LoraConfig(
         r=rank,
@@ -29,7 +29,7 @@ def with_lora(base: Path, rank: int = 8) -> PeftModel:
 
 
 def answer_loss(model: PeftModel, pack: Pack) -> Tensor:
-    """Cross entropy summed over the answers' tokens; logits are taken only there."""
+    """Cross-entropy, summed over the answers' tokens; logits are computed only there."""
     causal: Any = model.base_model.model  # torch types a submodule as Tensor | Module
     hidden = causal.model(
         input_ids=pack.ids, position_ids=pack.positions, attention_mask=pack.mask, use_cache=False
@@ -51,7 +51,7 @@ def export(model: PeftModel, folder: Path) -> None:
 
 
 def save(path: Path, model: PeftModel, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Everything that training needs to go on from `step`."""
+    """Writes a checkpoint from which training can go on at `step`."""
     lora = get_peft_model_state_dict(model)
     save_checkpoint(path, {"lora": lora, "optimizer": optimizer.state_dict(), "step": step})
 

@@ -1,14 +1,14 @@
-"""Puts a guard stage's scores on the policy's scale, where 0.5 is the point from which it acts.
+"""Calibrates a guard stage's scores: from 0.5 on, the default policy acts.
 
     python -m training.language.guard.calibrate --corpora FOLDER --stage llm
     python -m training.language.guard.calibrate --corpora FOLDER --stage cnn
 
-Platt scaling of the verdict's logit on prompts of the training side (pairs of the public sets,
-written twins, users) gives the scale; the bias is then the highest at which no more than the wanted
-share of users' prompts, and of the world's captions, is stopped. A scale under which the median
-user would score above 0.05 is raised about that point. Held-out prompts take no part. Writes
-`calibration.json` into the adapter's folder, and prints the score below which 85 % of the users
-lie: where the CNN may let pass.
+Platt scaling of the verdict's logit on training prompts (pairs of the public sets, written twins,
+users) gives the scale. The bias is then the highest at which at most `--share` of the users'
+prompts, and of the world's captions, is stopped. If the median user's prompt would score above
+0.05, the scale is raised about the working point. No held-out prompt is used. The script writes
+`calibration.json` into the model's folder and prints the score that 85 % of the users' prompts stay
+below, which is where the CNN may let prompts pass.
 """
 
 import json
@@ -34,7 +34,7 @@ from training.options import POLICY, REQUIRED, options
 from training.paths import CACHE, MODELS
 
 SEED = 20
-"""Not a seed of training: other draws of the grammar."""
+"""No seed of training, so that the grammar draws other prompts."""
 MEDIAN_USER = 0.05
 PASSING = 0.85
 """Share of users' prompts that the language model need not see."""
@@ -57,7 +57,7 @@ def sample(sets: Corpora, policy: Policy, size: int) -> tuple[list[Row], list[st
 
 
 def platt(logit: Floats, unsafe: Floats) -> Calibration:
-    """Logistic regression of the label on the logit, both classes weighing the same."""
+    """Logistic regression of the label on the logit, with equal weight of both classes."""
     model = LogisticRegression(class_weight="balanced").fit(logit[:, None], unsafe)
     return Calibration(scale=float(model.coef_[0, 0]), bias=float(model.intercept_[0]))
 
@@ -74,7 +74,7 @@ def placed(calibration: Calibration, harmless: Sequence[Readings], share: float)
 
 
 def sharpened(calibration: Calibration, users: Readings) -> Calibration:
-    """The least scale about the same working point under which the median user scores low."""
+    """The least scale about the same working point at which the median user scores low."""
     point = -calibration.bias / calibration.scale
     gap = point - float(np.median(users.verdict()))
     least = -math.log(MEDIAN_USER / (1 - MEDIAN_USER)) / max(gap, 0.1)

@@ -2,8 +2,8 @@
 
     python -m training.language.guard.lora --corpora FOLDER --out models/miniature/guard
 
-One step is one lesson (a policy and the prompts under it) in one packed sequence. Interrupted
-training goes on from its checkpoint in `--run`; the adapter is exported at every checkpoint.
+One pack is one lesson (a policy and the prompts under it) in one sequence. Training goes on from a
+checkpoint in `--run`, if there is one, and exports the adapter at every checkpoint.
 """
 
 from transformers import AutoTokenizer
@@ -20,9 +20,9 @@ from training.paths import CACHE, MODELS, RUNS
 
 
 def packed(lesson: Lesson, tokenizer: Tokenizer, end: int) -> Pack:
-    """The lesson as one sequence, written by the template that serving uses.
+    """The lesson as one sequence, written by the template that serves.
 
-    `end` is the token behind a finished answer.
+    `end` is the token that follows an answer.
     """
     template = GuardTemplate(tokenizer, lesson.policy)
     tails, answers = [], []

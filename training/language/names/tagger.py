@@ -2,8 +2,9 @@
 
     python -m training.language.names.tagger --corpora FOLDER
 
-Sentences are generated and encoded once, then seen in a few passes. The user prompts on which false
-alarms are measured are not among them. Writes config.json and model.safetensors.
+Sentences are generated and encoded once, and then learned from in a few passes. Held-out users'
+prompts, on which false alarms are measured, are not among them. The script writes config.json and
+model.safetensors.
 """
 
 import json
@@ -30,7 +31,7 @@ Example = tuple[Words, Tensor]
 
 
 def encoded(generator: Generator, encoder: TokenEncoder, count: int) -> list[Example]:
-    """Sentences as the network reads them; states in half precision, to fit in memory."""
+    """Sentences as the network reads them; states in float16, so that they fit in memory."""
     found: list[Example] = []
     for _ in tqdm(range(0, count, CHUNK), desc="encode", mininterval=10):
         sentences = list(generator.draw(CHUNK))
@@ -103,7 +104,7 @@ def main() -> None:
 
 
 def _batches(examples: list[Example]) -> list[list[int]]:
-    """All examples in a random order, those of like length together."""
+    """Indices of all examples in batches, in a random order, with similar lengths together."""
     order = torch.randperm(len(examples)).tolist()
     pools = [order[i : i + 50 * BATCH] for i in range(0, len(order), 50 * BATCH)]
     batches = []
@@ -115,7 +116,7 @@ def _batches(examples: list[Example]) -> list[list[int]]:
 
 @torch.inference_mode()
 def _wrong(network: NameNetwork, examples: list[Example]) -> str:
-    """Shares of wrong words among private, known, address and other ones."""
+    """Shares of wrong words among those of no name, private and known names, and addresses."""
     network.eval()
     wrong, seen = torch.zeros(4), torch.zeros(4)
     for start in range(0, len(examples), BATCH):

@@ -1,8 +1,8 @@
-"""Trains the rewriter's LoRA: a demeaning prompt in, the respectful one out.
+"""Trains the rewriter's LoRA, which turns a demeaning prompt into a respectful one.
 
     python -m training.language.rewriter.lora --corpora FOLDER --out models/miniature/rewriter
 
-Interrupted training goes on from its checkpoint in `--run`; the adapter is exported at every
+Training goes on from a checkpoint in `--run`, if there is one, and exports the adapter at every
 checkpoint.
 """
 
@@ -19,7 +19,7 @@ from training.paths import CACHE, MODELS, RUNS
 
 
 def packed(batch: list[Example], template: RewriterTemplate) -> Pack:
-    """The batch as one sequence behind the instruction, written by the template of serving."""
+    """The batch as one sequence behind the instruction, written by the template that serves."""
     skip = len(template.prefix_ids)
     tails = [template.encode(example.prompt, example.category)[skip:] for example in batch]
     answers = [template.text(example.answer or NOTHING) + template.stop_ids for example in batch]

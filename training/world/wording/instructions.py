@@ -1,7 +1,6 @@
 """What people say when they want a picture changed: many wordings of each kind of edit.
 
-"{}" is where the value's words stand. The last fifth of each kind is for testing only
-(`wordings`).
+"{}" stands for the words of a value. The last fifth of each kind is for testing only (`wordings`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -635,7 +634,7 @@ HATE = (
 
 
 def wordings(all_of_them: Sequence[str], split: Split) -> Sequence[str]:
-    """Those of a split: the last fifth, or at least one, are for testing."""
+    """The wordings of a split: the last fifth, at least one, is for "test", the others for "train"."""
     held_out = max(1, len(all_of_them) // 5)
     return all_of_them[-held_out:] if split == "test" else all_of_them[:-held_out]
 
