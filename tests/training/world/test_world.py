@@ -3,6 +3,7 @@
 import json
 import random
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -44,13 +45,16 @@ DEFAULT = FaultRates()
 PERSON = Person("woman", "tan", "average", "black", "long", "dress", "red", None, "standing")
 
 
-def examples(count=400, rates=DEFAULT, split="train", seed=0):
+def drawn_now(count=400, rates=DEFAULT, split="train", seed=0):
     rng = random.Random(seed)
-    return [draw(rng, rates, split) for _ in range(count)]
+    return tuple(draw(rng, rates, split) for _ in range(count))
+
+
+examples = cache(drawn_now)
 
 
 def test_same_seed_same_captions_and_pixels():
-    first, second = examples(20), examples(20)
+    first, second = drawn_now(20), drawn_now(20)
     assert [e.caption for e in first] == [e.caption for e in second]
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one.render(), other.render())
@@ -191,9 +195,10 @@ def test_caption_of_two_people_names_the_left_one_first():
         assert min(firsts) < min(seconds), text
 
 
+@cache
 def edits(rates, count=600, split="train"):
     rng = random.Random(5)
-    return [draw_edit(rng, rates, split) for _ in range(count)]
+    return tuple(draw_edit(rng, rates, split) for _ in range(count))
 
 
 def test_edit_of_a_good_world_changes_what_was_asked_and_nothing_else():
