@@ -1,4 +1,7 @@
-"""The training loop of all picture models: AdamW, a moving average of the weights, checkpoints."""
+"""The training loop of all picture models: AdamW, a moving average of the weights, checkpoints.
+
+A training lasts a time and trains the whole model; `training.language.finetune` trains a LoRA.
+"""
 
 import time
 from collections.abc import Callable
@@ -10,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from training.checkpoints import Schedule, load_checkpoint, save_checkpoint
+from training.checkpoints import load_checkpoint, save_checkpoint
+from training.learning_rate import LearningRate
 
 Model = TypeVar("Model", bound=nn.Module)
 CPU = torch.device("cpu")
@@ -22,13 +26,19 @@ _PARTS = ("model", "average", "optimizer")
 
 
 class Fit(Generic[Model]):
-    """A model in training: weights, their average, the optimizer, step and time (`_spent`).
+    """A model in training.
 
     Args:
-        model: changed in place.
+        model: is changed in place.
         path: of the checkpoint.
-        resume: goes on from it, if there is one.
+        weight_decay: of AdamW.
+        resume: goes on from the checkpoint, if there is one.
         device: where the model is trained.
+
+    Attributes:
+        average: moving average of the weights.
+        step: number of updates so far.
+        elapsed: seconds of training so far (`_spent`), earlier runs counted in.
     """
 
     def __init__(
@@ -57,21 +67,27 @@ class Fit(Generic[Model]):
     def run(
         self,
         loss: Callable[[int], Tensor],
-        schedule: Schedule,
+        rate: LearningRate,
         saved: Callable[[], None] = lambda: None,
     ) -> float:
-        """Trains on `loss(step)` until the budget is spent; the smoothed loss at its end.
+        """Trains until the rate's budget of seconds is spent.
 
-        `saved` is called after every checkpoint.
+        Args:
+            loss: number of the step -> scalar to be made smaller.
+            rate: of learning, by time.
+            saved: is called after every checkpoint.
+
+        Returns:
+            the loss at the end, smoothed over 100 steps.
         """
         offset, began, last = self.elapsed, _spent(self.device), time.monotonic()
         smoothed = torch.zeros((), device=self.device)
         first = self.step
         self.model.train()
-        with tqdm(total=int(schedule.budget), initial=int(offset), unit="s", mininterval=5) as bar:
-            while self.elapsed < schedule.budget:
+        with tqdm(total=int(rate.budget), initial=int(offset), unit="s", mininterval=5) as bar:
+            while self.elapsed < rate.budget:
                 value = loss(self.step)
-                self._update(value, schedule.at(self.elapsed))
+                self._update(value, rate.at(self.elapsed))
                 self.elapsed = offset + _spent(self.device) - began
                 smoothed += (value.detach() - smoothed) * max(0.01, 1 / (self.step - first))
                 if int(self.elapsed) > bar.n:  # reading the loss waits for the device
@@ -106,8 +122,10 @@ class Fit(Generic[Model]):
 
 
 def _spent(device: torch.device) -> float:
-    """Seconds: on a CPU those that each thread has worked, so that a busy machine makes a training
-    longer, not worse (nothing else in a training uses a core for long); by the clock elsewhere."""
+    """Seconds of work: CPU time per thread on a CPU, the clock's time elsewhere.
+
+    CPU time makes a training on a busy machine longer, and not worse.
+    """
     if device.type == "cpu":
         return time.process_time() / torch.get_num_threads()
     return time.monotonic()

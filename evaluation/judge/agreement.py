@@ -17,10 +17,10 @@ from PIL import Image
 from deployments.paths import ROOT
 from evaluation.common.intervals import Estimate, share
 from evaluation.common.measurement import Measurement, Row, percent
-from training.checkpoints import CHECKPOINTS, MODELS
 from training.classifiers.data import SIZE, Examples, examples
 from training.judge.model import ATTRIBUTES, Judge
 from training.judge.train import labels
+from training.paths import CHECKPOINTS, MODELS
 from training.world.faults import FaultRates
 from training.world.sample import Example, draw
 from training.world.vocabulary import HARMS

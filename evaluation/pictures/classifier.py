@@ -14,10 +14,11 @@ from deployments.contracts import PictureRequest
 from evaluation.common.intervals import Estimate, area, share
 from evaluation.common.measurement import Declared, Row, percent
 from evaluation.pictures.measured import PictureMeasurement
-from training.checkpoints import CHECKPOINTS
 from training.classifiers.classifier import NAME
-from training.classifiers.data import NOISE, Examples, autoencoder, decoded, examples
+from training.classifiers.data import Examples, autoencoder, examples
 from training.classifiers.generated import generated
+from training.classifiers.pools import NOISE, decoded
+from training.paths import CHECKPOINTS
 
 KINDS = ("rendered", "decoded", "generated")
 

@@ -15,10 +15,10 @@ from deployments.contracts import PictureRequest
 from evaluation.common.intervals import Estimate, share
 from evaluation.common.measurement import Row, percent
 from evaluation.pictures.measured import PictureMeasurement
-from training.checkpoints import CHECKPOINTS
 from training.classifiers.data import autoencoder
 from training.classifiers.edit_pairs import KnownPairs, known_pairs
 from training.classifiers.transformation import decoded
+from training.paths import CHECKPOINTS
 from training.world.edits import IDENTITY
 
 SIDES = ("both", "output")

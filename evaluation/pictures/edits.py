@@ -25,10 +25,10 @@ from evaluation.common.service import Answer
 from evaluation.judge.notes import noted, recalled
 from evaluation.pictures.edit_pairs import precision_recall
 from evaluation.pictures.measured import PictureMeasurement
-from training.checkpoints import MODELS
 from training.classifiers.edit_pairs import tells
 from training.diffusion.sheet import contact_sheet
 from training.judge.model import Judge, Reading
+from training.paths import MODELS
 from training.world.drawing.renderer import render
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS, Edit, draw_edit, draw_harmless
 from training.world.faults import FaultRates

@@ -2,8 +2,8 @@
 
 from evaluation.common.measurement import Measurement
 from evaluation.common.service import Service
-from training.checkpoints import MODELS
 from training.judge.model import Judge
+from training.paths import MODELS
 
 
 class PictureMeasurement(Measurement):

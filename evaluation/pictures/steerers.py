@@ -19,8 +19,8 @@ from evaluation.common.measurement import Declared, Measurement, Row, percent
 from evaluation.common.service import Service
 from evaluation.pictures.asked import Asked, unsolicited
 from evaluation.pictures.ways import noted
-from training.checkpoints import MODELS
 from training.judge.model import Judge
+from training.paths import MODELS
 
 WAYS = ("classifier", "concept", "both")
 

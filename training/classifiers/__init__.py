@@ -1,4 +1,6 @@
-"""The three models that look at pictures: output classifier, noise-aware head, and the judge.
+"""The models that serving looks at pictures with: the output classifier, the noise-aware head, and
+the transformation model, which compares the pictures before and after an edit.
 
-They differ in architecture, seed and data, and none trains or steers another.
+They differ in architecture, seed and data. The head may learn from the classifier's verdicts. No
+model learns from the judge.
 """

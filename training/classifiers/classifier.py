@@ -1,13 +1,13 @@
 """Trains the output classifier: `python -m training.classifiers.classifier --minutes 10`.
 
-Rendered pictures, the same through the autoencoder, and, once there is a U-Net, through it too;
-whole pictures and crops, with their own captions and with others', so that a harm is told from the
-words that go with it. What is harmful only beside words is a comparison of what is shown with what
-was asked; a probe that is not shipped, one for both sides, has the model put them in one space.
-Ends with calibration on held-out pictures, canaries, and its figures.
+The pictures are as drawn, through the autoencoder, and half made by the U-Net where there is one.
+They are whole or cropped, and come with their own or with another caption, so that the model does
+not take a caption's words for a harm in the picture. Some harm is harmful only beside certain
+words; there the model compares what is shown with what was asked. A probe, one linear layer for
+both sides, makes it represent both in one space; the probe is not shipped. The training ends with
+calibration on held-out pictures, canaries, and figures.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,22 +25,22 @@ from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.loading import load_models
 from deployments.classifier.standalone.model import PictureHarmConfig, PictureHarmModel
 from deployments.classifier.standalone.scorer import PictureScorer
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import (
     Examples,
-    Pool,
-    PromptStates,
     as_input,
     beside,
     degraded,
     examples,
     harm_vector,
-    picked,
-    pools,
     truth,
 )
 from training.classifiers.figures import Scored, calibration, figures, score
+from training.classifiers.pools import Pool, picked, pools
+from training.classifiers.prompts import PromptStates
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
 from training.world.sample import Example
 from training.world.vocabulary import HARMS, OBJECTS
 
@@ -60,11 +60,16 @@ WITH_INPUT = 0.2
 
 @dataclass(frozen=True)
 class Batch:
-    """Whole pictures, then crops.
+    """w whole pictures, then c crops, and what is true of them.
 
-    `visual` is (whole + crops, 4), NaN where a crop leaves it open; `relation` is (whole,);
-    `shown` and `asked` are (whole, topics), what the probe should find on either side; `given` says
-    which whole pictures come with their row of `inputs`, another picture.
+    Attributes:
+        pictures: (w + c, 3, 64, 64) in [-1, 1].
+        visual: (w + c, 4), 1 for each harm that is seen; NaN where a crop does not tell.
+        relation: (w,), 1 where the picture demeans as an answer to its caption.
+        shown, asked: (w, topics), what the probe should find in picture and caption.
+        captions: (w,), the example whose caption each whole picture comes with.
+        inputs: (w, 3, 64, 64), other pictures, as an edit's input.
+        given: (w,) bool, which whole pictures come with their row of `inputs`.
     """
 
     pictures: Tensor
@@ -114,7 +119,7 @@ class Batches:
         )
 
     def _related(self, shown: int, asked: int) -> float:
-        """Demeaning by the words that it comes with, or by itself."""
+        """1 if the picture demeans as an answer to the other example's caption, else 0."""
         return truth(self._drawn[shown], self._drawn[asked].wish)[HARMS.index("demeaning")]
 
     def _crops(
@@ -155,9 +160,10 @@ class Trained(nn.Module):
 
 
 def part_truth(example: Example, left: float, top: float, side: float) -> list[float]:
-    """What a crop shows: 1, 0, or NaN where it cuts through, for each of `HARMS`.
+    """For each of `HARMS`: 1 if the crop shows it, 0 if not, NaN if it may or may not.
 
-    A person's nakedness or merged head may or may not be in the crop: left open.
+    NaN stands for a symbol that the crop cuts through, and for an unclothed person or a merged
+    head anywhere in the picture. `left`, `top` and `side` are pixels of the 64-pixel picture.
     """
     found = dict.fromkeys(HARMS, 0.0)
     for person in example.scene.people:
@@ -181,7 +187,7 @@ def _inside(centre: float, side: float, size: float) -> float:
 
 
 def loss(trained: Trained, batch: Batch, prompts: PromptStates) -> Tensor:
-    """Cross-entropy of what is seen, of what it means with its caption, and of the probe."""
+    """Cross-entropy of the harms seen, of demeaning beside the caption, and of the probe."""
     model = trained.model
     states, mask = prompts[batch.captions]
     with torch.autocast("cpu", torch.bfloat16):
@@ -231,7 +237,7 @@ def served(folder: Path) -> PictureScorer:
 
 
 def canaries(drawn: Examples, folder: Path, scored: Scored, each: int = 2) -> None:
-    """Ships a few rendered pictures of every harm and twice as many of none, all clear cases."""
+    """Ships `each` drawn pictures of every harm and twice as many harmless ones, all clear."""
     chosen: list[Canary] = []
     images: dict[str, NDArray[np.uint8]] = {}
     for name in (None, *HARMS):
@@ -256,16 +262,11 @@ def _clear(scored: Scored, index: int) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the output classifier.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--batch", type=int, default=96)
-    parser.add_argument("--count", type=int, default=40_000, help="size of the drawn training set")
+    parser = options(
+        __doc__, minutes=10.0, seed=11, batch=96, count=40_000, remade=0, threads=1, resume=False,
+        out=MODELS / "classifier",
+    )  # fmt: skip
     parser.add_argument("--held-out", type=int, default=1000, help="pictures for calibration")
-    parser.add_argument("--remade", type=int, default=0, help="pictures re-made by the U-Net")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--output", type=Path, default=MODELS / "classifier")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn = examples(CHECKPOINTS, NAME, args.seed, args.count, workers=args.threads)
@@ -276,12 +277,12 @@ def main() -> None:
     captions = [example.caption.text for example in drawn.all]
     prompts = PromptStates(captions, beside(drawn, "prompts"), config.prompt_window)
     batches = Batches(drawn.all, *pools(drawn, args.remade, args.seed), seed=args.seed)
-    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    schedule = LearningRate(peak=2e-3, budget=60 * args.minutes, decay_share=0.4)
     final = fit.run(lambda step: loss(trained, batches[step, args.batch], prompts), schedule)
-    fit.averaged(Trained(config)).model.to(torch.bfloat16).save_pretrained(args.output)
+    fit.averaged(Trained(config)).model.to(torch.bfloat16).save_pretrained(args.out)
     held_out = examples(CHECKPOINTS, NAME, args.seed, args.held_out, "test", workers=args.threads)
-    scored = calibrated(args.output, held_out, args.remade // 10, args.seed)
-    canaries(held_out, args.output / FOLDER, scored)
+    scored = calibrated(args.out, held_out, args.remade // 10, args.seed)
+    canaries(held_out, args.out / FOLDER, scored)
     print(json.dumps({"loss": final, "steps": fit.step} | figures(scored)))
 
 

@@ -1,6 +1,6 @@
-"""Examples for the picture models: the world's own, and many of what is easily mistaken.
+"""Examples for all models that look at pictures: the world's own, and many that mislead them.
 
-Each model draws from its own seed. Truth is the world's, never another model's.
+Each model draws with its own seed. The truth comes from the world, never from another model.
 """
 
 import pickle
@@ -16,12 +16,11 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
-from deployments.classifier.prompt import PromptEncoder
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import MODELS, fingerprint
 from training.chunks import Chunk, drawn_in_chunks
+from training.paths import MODELS
+from training.weights import fingerprint
 from training.world.faults import FaultRates
 from training.world.imagine import imagine
 from training.world.sample import Example, draw, draw_demeaning, draw_unsolicited, harmed
@@ -34,13 +33,14 @@ from training.world.wording.captions import Split, write_caption
 
 SIZE = 64
 LOOK_ALIKES = OBJECTS[10:]
-DECODED, NOISE = 12_000, 0.2
-"""Pictures that also go through the autoencoder, and the most noise that their latents get: beyond
-it small things are gone from the picture and the truth with them."""
 
 
 def mixed(rng: random.Random, split: Split = "train") -> Example:
-    """The world under its faults, and more than its share of what is hard to tell."""
+    """Draws an example from a mixture, in which hard cases are more frequent than in the world.
+
+    35 % come from the world with its faults, 25 % from scenes of unsolicited harm (with the harm or
+    without), 8 % are demeaning, 15 % harmless look-alikes, 17 % have a small symbol pasted in.
+    """
     roll = rng.random()
     if roll < 0.35:
         return draw(rng, FaultRates(), split)
@@ -65,7 +65,7 @@ def truth(example: Example, wish: Wish) -> list[float]:
 
 
 def _look_alike(rng: random.Random, split: Split) -> Example:
-    """Harmless, and near to harm: steel, red, emblems, swimwear, animals close by, group words."""
+    """A harmless example that looks like harm: steel, red, emblems, swimwear, groups, animals."""
     wish = random_wish(rng)
     while not wish.people or wish.harm:
         wish = random_wish(rng)
@@ -84,7 +84,7 @@ def _look_alike(rng: random.Random, split: Split) -> Example:
 
 
 def _pasted(rng: random.Random, split: Split) -> Example:
-    """A symbol smaller than the world draws them, anywhere: what such classifiers miss."""
+    """An example with a symbol anywhere, smaller than the world draws it, and easily missed."""
     example = draw(rng, FaultRates.none(), split)
     kind, form = rng.choice(
         (
@@ -173,87 +173,23 @@ def autoencoder(device: str = "cpu") -> AutoencoderKL:
 
 
 def beside(drawn: Examples, what: str, *models: str) -> Path:
-    """Where to keep what shipped models make of the examples: new weights, new folder."""
+    """A folder for what shipped models make of the examples; other weights have another folder."""
     suffix = f"-{fingerprint(*models)}" if models else ""
     return drawn.folder.with_name(f"{drawn.folder.name}-{what}{suffix}")
-
-
-def decoded(drawn: Examples, count: int, vae: AutoencoderKL, noise: float, seed: int) -> Path:
-    """The first `count` pictures through the autoencoder, latents noised by up to `noise`.
-
-    What a denoiser makes is at best as good as this.
-
-    Returns:
-        the file of pixels, (count, 64, 64, 3) uint8.
-    """
-
-    def make(target: Path) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        shape = (count, SIZE, SIZE, 3)
-        pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, shape)
-        for start in tqdm(range(0, count, 100), desc="decoding"):
-            stop = min(start + 100, count)
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                latents = vae.encode(as_input(drawn.pixels[start:stop])).latent_dist.mean
-                levels = noise * torch.rand(len(latents), 1, 1, 1, generator=generator)
-                latents = latents + levels * torch.randn(latents.shape, generator=generator)
-                pixels[start:stop] = as_pixels(vae.decode(latents).sample)
-        pixels.flush()
-
-    return made_once(beside(drawn, f"decoded-{count}-{noise}", "vae"), make) / "pixels.npy"
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Pictures of known truth: pixels (n, 64, 64, 3), and which example each shows."""
-
-    pixels: NDArray[np.uint8]
-    shows: NDArray[np.int64]
-
-
-def pools(drawn: Examples, remade: int, seed: int) -> tuple[list[Pool], list[float]]:
-    """Rendered pictures, and what the autoencoder and the U-Net make of some of them; weights.
-
-    `remade` pictures go through the U-Net, twenty of its calls each: 0 leaves it out.
-    """
-    from training.classifiers.generated import generated
-
-    every = np.arange(len(drawn.all))
-    found, weights = [Pool(drawn.pixels, every)], [0.4]
-    if (MODELS / "vae" / "config.json").is_file():
-        vae = autoencoder()
-        count = min(DECODED, len(every))
-        file = decoded(drawn, count, vae, NOISE, seed)
-        found.append(Pool(np.load(file, mmap_mode="r"), every[:count]))
-        weights.append(0.3)
-        if count := min(remade, len(every)):
-            file = generated(drawn, count, vae, seed)
-            found.append(Pool(np.load(file, mmap_mode="r"), every[:count]))
-            weights.append(0.3)
-    return found, weights
-
-
-def picked(
-    pools: Sequence[Pool], weights: NDArray[np.float64], size: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """`size` pictures of all pools, as often as the weights say: what they show, and pixels."""
-    shows, pixels = [], []
-    for pool, count in zip(pools, rng.multinomial(size, weights), strict=True):
-        rows = np.sort(rng.integers(len(pool.shows), size=count))
-        shows.append(pool.shows[rows])
-        pixels.append(pool.pixels[rows])
-    return np.concatenate(shows), np.concatenate(pixels)
 
 
 def degraded(
     pictures: Tensor, rng: np.random.Generator, mirrored: float = 0.5, tinted: float = 0.15
 ) -> Tensor:
-    """Mirrored, moved, recoloured, blurred and noised a little, each at random.
+    """Mirrors, moves, blurs, tints and noises pictures, each at random and a little.
 
     Args:
         pictures: (b, 3, 64, 64) in [-1, 1].
-        mirrored: share of pictures that are.
+        mirrored: share of pictures that are mirrored.
         tinted: standard deviation of a picture's tint, per channel.
+
+    Returns:
+        (b, 3, 64, 64) in [-1, 1].
     """
     count, device = len(pictures), pictures.device
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
@@ -273,33 +209,3 @@ def degraded(
     noise = 0.12 * rand() * (rand() < 0.5)
     grain = noise * torch.randn(pictures.shape, generator=generator, device=device)
     return (pictures * contrast + tint + grain).clamp(-1, 1)
-
-
-class PromptStates:
-    """The token states of texts, kept in a folder, encoded when first asked for."""
-
-    def __init__(
-        self, texts: Sequence[str], folder: Path, window: int, device: str = "cpu"
-    ) -> None:
-        from training.diffusion.data import Encoded
-
-        self._encoder, self._device = PromptEncoder(window, device), device
-        self._texts = texts
-        self._rows = Encoded(folder, len(self._texts), (window, 384), self._encode)
-        self._window = window
-
-    def _windows(self, rows: NDArray[np.int64]) -> list[list[int]]:
-        return [self._encoder.windows(self._texts[row])[0] for row in rows]
-
-    def _encode(self, rows: NDArray[np.int64]) -> Tensor:
-        with torch.autocast(torch.device(self._device).type, torch.bfloat16):
-            states, mask = self._encoder.states(self._windows(rows))
-        states = states.float() * mask[:, :, None]
-        return functional.pad(states, (0, 0, 0, self._window - states.shape[1]))
-
-    def __getitem__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """States (n, L, 384) float32 and mask (n, L), L the longest of them, on the device."""
-        states = self._rows[rows].to(self._device)
-        mask = (states != 0).any(dim=2)
-        longest = int(mask.sum(dim=1).max())
-        return states[:, :longest], mask[:, :longest].long()

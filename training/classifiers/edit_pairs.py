@@ -1,7 +1,7 @@
 """Pairs of pictures with an instruction and the truth about them, for the transformation model.
 
-Edits of the world, twins that differ in one picture or in the words alone, and edits after which
-somebody is another person in some attribute, as a real edit model leaves them.
+The pairs are edits of the world, twins that differ only in one picture or only in the words, and
+edits in which an attribute of the person drifts, as it does with real edit models.
 """
 
 import pickle
@@ -26,13 +26,13 @@ from training.world.wording.captions import Split, write_caption
 
 SIZE = 64
 SEEN, CLEARLY = 16, 40
-"""Pixels of a picture that must differ, and by how much of 255: of what shows in fewer the judge is
-right in a third of all cases, of anything else in 99 %."""
+"""A change shows if at least `SEEN` pixels differ by more than `CLEARLY` of 255. Where fewer do,
+the judge is right in a third of all cases; elsewhere in 99 %."""
 LOOKS = dict(TransformationConfig().looks)
-"""IDENTITY and its values."""
+"""Attribute of IDENTITY -> its values."""
 _UNSEEN = ("occupation", "trait", "group")
 CONTEXT, DRIFTED = 0.35, 0.25
-"""Shares of twins, and of other edits in which the person drifts."""
+"""Share of twins, and share of the other edits in which the person drifts."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Known:
 
     @property
     def unasked(self) -> frozenset[str]:
-        """Of those, what nobody asked for."""
+        """Those of `changed` that nobody asked for."""
         return frozenset(name for name in self.changed if f"0.{name}" not in self.edit.asked)
 
     @property
@@ -124,9 +124,9 @@ def drifted(edit: Edit, rng: random.Random) -> Edit:
 
 
 def known_edit(edit: Edit) -> Known:
-    """An edit with those of IDENTITY whose change shows in both pictures.
+    """The edit, with those attributes of IDENTITY that can be seen to have changed.
 
-    What a hat hid before, or hides now, nobody can see to have changed.
+    A change of hair under a hat cannot be seen, whether the hat is in the picture before or after.
     """
     old, new = edit.before.people[0], edit.after.people[0]
     visible = frozenset(
@@ -139,10 +139,10 @@ def known_edit(edit: Edit) -> Known:
 
 
 def tells(scene: Scene, name: str) -> bool:
-    """Whether the picture of one person tells an attribute, if of IDENTITY: no other looks alike.
+    """Whether the picture of one person tells an attribute of IDENTITY: no other value looks alike.
 
-    A helmet hides the hair, somebody bald has none of any colour, and of lips that are turned away
-    too little shows to tell the gender.
+    A helmet hides the hair, a bald head has no hair colour, and lips that are turned away do not
+    tell the gender. Other attributes are always told.
     """
     (person,) = scene.people
     return all(
@@ -152,7 +152,7 @@ def tells(scene: Scene, name: str) -> bool:
 
 
 def _shows(scene: Scene, name: str, value: str) -> bool:
-    """Whether the picture of one person would be another one with this value of an attribute."""
+    """Whether the picture of one person would look different with this value of an attribute."""
     (person,) = scene.people
     if getattr(person, name) == value:
         return False
@@ -166,7 +166,7 @@ def _differ(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
 
 
 def described(scene: Scene, rng: random.Random) -> str:
-    """A caption that says all that is to be seen in a scene of one person."""
+    """A caption that states everything a scene of one person shows."""
     (person,) = scene.people
     marks = {"poster" if mark.harm == "sexual" else mark.harm for mark in scene.marks}
     harm = "sexual" if person.clothing is None else min(marks, default=None)

@@ -1,4 +1,4 @@
-"""How well the output classifier does, by its own serving code, and its working point."""
+"""Calibration and figures of the output classifier, scored by the code that serves it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from training.world.sample import Example
 from training.world.vocabulary import HARMS
 
 CLEAR = 0.997
-"""Share of either kind that a working point should leave on its side."""
+"""Share of the positives, and of the negatives, that a working point leaves on their side."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ def score(scorer: PictureScorer, drawn: Sequence[Example], pixels: NDArray[np.ui
 
 
 def calibration(scored: Scored) -> dict[str, tuple[float, float]]:
-    """(scale, shift) per category for logits that were scored without.
+    """(scale, shift) per category, from uncalibrated logits.
 
-    The working point lies midway between the highest of nearly all negatives and the lowest of
-    nearly all positives; the scale is then the one of least cross-entropy.
+    The working point, where the calibrated logit is 0, lies midway between the `CLEAR` quantile of
+    the negatives and the `1 - CLEAR` quantile of the positives. The scale is then the one with the
+    least cross-entropy.
     """
     found = {}
     for column, harm in enumerate(HARMS):
@@ -58,7 +59,7 @@ def calibration(scored: Scored) -> dict[str, tuple[float, float]]:
 
 
 def figures(scored: Scored, threshold: float = 0.5) -> dict[str, dict[str, float]]:
-    """Per category and for any harm: precision, recall, false-positive rate, harmful pictures."""
+    """Per category and for "any": precision, recall, false-positive rate, numbers of pictures."""
     flagged = scored.logits >= _logit(threshold)
     truths = scored.truths > 0
     found = {

@@ -1,8 +1,8 @@
-"""The U-Net's own trajectories, and what the classifier says of the pictures in which they end.
+"""The U-Net's own trajectories, and the classifier's verdicts on the pictures at their ends.
 
-A check in mid-flight asks how a trajectory will end. Pictures noised and denoised again, whose
-truth is the world's, are near to that but not it: here captions without harm are drawn from pure
-noise, the predicted clean latents are kept on the way, and the label is the verdict to come.
+A check during denoising asks how a trajectory will end. Drawn pictures that are noised and denoised
+again only come near to that. So harmless captions are generated from pure noise, the predicted
+clean latents are kept on the way, and the label is the classifier's verdict on the result.
 """
 
 import random
@@ -17,17 +17,17 @@ from tqdm import tqdm
 from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.loading import load_models
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import fingerprint
 from training.classifiers.data import as_pixels, autoencoder
 from training.classifiers.generated import BATCH, Guided
 from training.diffusion.autoencoder import LATENT
+from training.weights import fingerprint
 from training.world.faults import FaultRates
 from training.world.sample import draw, draw_demeaning, draw_unsolicited
 from training.world.vocabulary import HARMS
 from training.world.wording.captions import Split
 
 KEPT = range(2, 16)
-"""Steps, of STEPS, whose predictions are kept: before them nothing is to be seen yet."""
+"""Steps, of STEPS, whose predictions are kept; earlier ones do not show anything yet."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Foreseen:
 
 
 def captions(count: int, seed: int, split: Split) -> list[str]:
-    """Captions that ask for no harm, most in scenes where the world's faults bring it in."""
+    """Captions that ask for no harm; most state a scene that the world's faults bring harm into."""
     rng = random.Random(f"foreseen-{seed}-{split}")
 
     def one() -> str:
@@ -64,7 +64,7 @@ def captions(count: int, seed: int, split: Split) -> list[str]:
 
 
 def foreseen(cache: Path, count: int, seed: int, split: Split = "train") -> Foreseen:
-    """So many trajectories; drawn once."""
+    """`count` trajectories, made once."""
     models = fingerprint("vae", "unet", "classifier")
     folder = cache / f"foreseen-{split}-{seed}-{count}-{models}"
     made_once(folder, lambda target: _draw_all(target, count, seed, split))

@@ -1,7 +1,7 @@
-"""Pictures that the U-Net has half made itself, of known truth (SDEdit, arXiv:2108.01073).
+"""Pictures of known truth that the U-Net has half made (SDEdit, arXiv:2108.01073).
 
-A rendered picture's latent is noised for part of the schedule and denoised again with its caption
-under guidance: what comes out has the denoiser's hand, and what the rendered picture shows.
+A drawn picture's latent is noised for part of the schedule and denoised again with its caption
+under guidance. The result looks like the denoiser's work and shows what the drawn picture shows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,9 +15,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import MODELS
 from training.classifiers.data import Examples, as_input, as_pixels, beside
 from training.diffusion.text import TextEncoder
+from training.paths import MODELS
 
 STEPS = 20
 GUIDANCE = 5.0
@@ -53,9 +53,9 @@ class Guided:
         generator: torch.Generator,
         paired: bool = False,
     ) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """From `latents` noised to the schedule's step `first`, on to the end.
+        """Denoises `latents`, (b, 4, 16, 16), noised to the schedule's step `first`, to the end.
 
-        With `paired`, the second half of the rows has the noise of the first.
+        With `paired`, the second half of the rows gets the same noise as the first half.
 
         Yields:
             the timestep, the predicted clean latent there, and the latent after the step.
@@ -89,11 +89,12 @@ def remade(
     seed: int,
     folder: Path,
 ) -> Path:
-    """Pictures (n, 64, 64, 3), each re-made by the U-Net from 15 to 35 % of the schedule, where
-    the autoencoder is.
+    """Re-makes pictures, (n, 64, 64, 3) uint8, by the U-Net on the autoencoder's device.
+
+    Each is noised and denoised through the last 15 to 35 % of the schedule.
 
     Returns:
-        the file in `folder`, made once.
+        the file of pixels in `folder`, (n, 64, 64, 3) uint8, made once.
     """
 
     def make(target: Path) -> None:

@@ -1,21 +1,19 @@
 """Trains the noise-aware head: `python -m training.classifiers.head --minutes 12`.
 
 Steering follows this model's gradient, so the gradient matters more than the score. Three things
-make it point at the object and not at what fools the network: what is half taken away is still
-harmful, so that paling is no way out; a part of every batch is moved to where the loss is highest
-within a ball (adversarial training, whose gradients are aligned with what is seen, "Robustness may
-be at odds with accuracy", arXiv:1805.12152); and the gradient itself is trained to lie along the
-difference between a picture and its twin without the harm.
+make it point at the harmful object and not at what fools the network. A harm that is half taken
+away still counts as harm, so that a paler harm is no way out. Part of every batch is moved to the
+highest loss within a ball: adversarial training aligns gradients with what people see ("Robustness
+may be at odds with accuracy", arXiv:1805.12152). And the gradient itself is trained to lie along
+the difference between a picture and its twin without the harm.
 
-With a U-Net at hand it learns on what that predicts under guidance, at all timesteps; and on whole
-trajectories of its own, with the output classifier's verdict on their ends.
+Where there is a U-Net, the head learns on the clean latents that it predicts under guidance at all
+timesteps, and on whole trajectories with the output classifier's verdicts on their ends.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +24,6 @@ from torch.nn import functional
 
 from deployments.diffusion.steering.guidance import away_from_harm, logit
 from deployments.diffusion.steering.head import HarmHead, HeadConfig, load_head, save_head
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import Examples, autoencoder, examples, harm_vector, mixed, truth
 from training.classifiers.foreseen import KEPT, Foreseen, foreseen
 from training.classifiers.generated import STEPS
@@ -40,33 +37,42 @@ from training.classifiers.twins import (
 )
 from training.diffusion.autoencoder import LATENT
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
 from training.world.sample import Example
 from training.world.vocabulary import HARMS
 
 NAME = "head"
 SMOOTHING = 0.02
 RADIUS = 1.5
-"""Of the ball within which latents, about 22 long, are moved against the model."""
+"""Radius of the ball of adversarial training; a latent has a length of about 22."""
 ADVERSARIAL = 0.35
-"""Share of a batch that is so moved."""
+"""Share of a batch that is moved within the ball."""
 EASY = 0.6
-"""Share of the training without the two."""
+"""Share of the training, at its start, without the ball and the gradient's direction."""
 ALIGNMENT, ALIGNED = 0.5, 24
-"""Weight of the gradient's direction in the loss, and rows of a batch in which it is looked at."""
+"""Weight of the gradient's direction in the loss, and the number of rows that it is taken of."""
 GONE, THERE = 0.95, 0.65
-"""How much of a harm must be taken away until it is gone, and up to where it is wholly there."""
+"""Share of the way to the twin from which on a harm is gone, and up to which it is wholly there."""
 OTHERS_CAPTION = 0.3
 FORESEEN = 0.5
-"""Weight in the loss of the verdicts to come."""
+"""Weight of the verdicts on the trajectories' ends in the loss."""
 CLOUDED = 600
 """Latest timestep for which a picture's own latent stands in for a prediction."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Latents (b, 4, 16, 16) somewhere between picture and twin.
+    """Latents somewhere between a picture and its twin.
 
-    `way` leads from the picture to its twin; `harm` is the column that it takes away, -1 for none.
+    Attributes:
+        latents: (b, 4, 16, 16).
+        timesteps: (b,), 0 to 1000.
+        prompts: (b, 384), mean token states of the captions.
+        truths: (b, 4), how much of each harm is there, 0 to 1.
+        way: (b, 4, 16, 16), from the picture to its twin.
+        harm: (b,) int64, column of the harm that the way takes away, -1 for none.
     """
 
     latents: Tensor
@@ -118,7 +124,7 @@ class Batches:
     def _truths(
         self, part: Sequence[Example], shows: NDArray[np.int64], captions: NDArray[np.int64]
     ) -> Tensor:
-        """(b, 4): the harms of each picture with the caption that it is put with."""
+        """(b, 4): the harms of picture i as an answer to caption j, 0 or 1."""
         return torch.tensor(
             [truth(part[i], self._drawn[j].wish) for i, j in zip(shows, captions, strict=True)]
         )
@@ -143,7 +149,7 @@ class Batches:
 
 
 class Endings:
-    """Batches of moments on the way, with the verdict on the end; by number as `Batches`."""
+    """Batches by number: moments of trajectories, with the verdicts on their ends."""
 
     def __init__(self, known: Foreseen, seed: int) -> None:
         self._known, self._seed = known, seed
@@ -164,20 +170,21 @@ class Endings:
 
 
 def _aways(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-    """How far each row is from its picture to its twin: at the ends for most, else between."""
+    """(size,): share of the way to the twin; 0 for 35 % of rows, 1 for 30 %, else uniform."""
     kind = rng.random(size)
     return np.where(kind < 0.35, 0.0, np.where(kind < 0.65, 1.0, rng.random(size)))
 
 
 def hardness(progress: float) -> float:
-    """How hard training is at a share of its time: seeing comes first, then what fools it."""
+    """Weight, 0 to 1, of the adversarial part at a share of the training's time."""
     return min(max((progress - EASY) / (1 - EASY) * 2, 0.0), 1.0)
 
 
 def loss(head: HarmHead, batch: Batch, generator: torch.Generator, hardness: float) -> Tensor:
-    """Cross-entropy, in part where it is worst nearby, and the direction of the gradient.
+    """Cross-entropy, partly on attacked latents, and how far the gradient is off the way.
 
-    `hardness` scales the radius of the one and the weight of the other; 0 leaves both out.
+    Args:
+        hardness: 0 to 1; scales the attack's radius and the weight of the gradient's direction.
     """
     latents = attacked(head, batch, generator, hardness) if hardness else batch.latents
     value = _cross_entropy(head(latents, batch.timesteps, batch.prompts), batch.truths)
@@ -217,7 +224,7 @@ def _cross_entropy(logits: Tensor, truths: Tensor) -> Tensor:
 
 
 def foresight(head: HarmHead, ending: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-    """Cross-entropy with the verdict to come."""
+    """Cross-entropy with the verdicts on the trajectories' ends."""
     *seen, verdicts = ending
     return _cross_entropy(head(*seen), verdicts)
 
@@ -225,7 +232,11 @@ def foresight(head: HarmHead, ending: tuple[Tensor, Tensor, Tensor, Tensor]) -> 
 def moments(
     drawn: Examples, twins: Examples, count: int, remade: int, seed: int
 ) -> tuple[list[Twins], list[float]]:
-    """Pictures' own latents and, where there is a U-Net, what it predicts on its way; weights."""
+    """Latents of pictures and, unless `remade` is 0, what the U-Net predicts of some.
+
+    Returns:
+        the sets, and how often a batch takes from each.
+    """
     found, weights = [encoded(drawn, twins, count, autoencoder())], [0.4]
     if remade:
         found.append(predicted(drawn, found[0], min(remade, count), seed))
@@ -235,10 +246,12 @@ def moments(
 
 @torch.no_grad()
 def measure(head: HarmHead, drawn: Examples, twins: Examples, moments: Twins) -> dict[str, float]:
-    """Figures on held-out moments, each by thirds of the schedule, late to early.
+    """Figures on held-out moments, for each third of the schedule.
 
-    `recall` and `false_positives` at 0.5; `removed`: how much of the way to the twin three full
-    Polyak steps go, 1 being all of it; `straying`: the length of the rest, in lengths of the way.
+    Returns:
+        `recall` and `false_positives` at a score of 0.5; `removed`: the share of the way to the
+        twin that three full Polyak steps go; `straying`: the length of what they move besides, in
+        lengths of the way.
     """
     means = torch.from_numpy(mean_embeddings(drawn)[moments.shows])
     pairs = torch.from_numpy(moments.latents.astype(np.float32))
@@ -272,10 +285,11 @@ def measure(head: HarmHead, drawn: Examples, twins: Examples, moments: Twins) ->
 
 @torch.no_grad()
 def foreseeing(head: HarmHead, known: Foreseen, threshold: float = 0.8) -> dict[str, float]:
-    """How well the score so far tells which trajectories end in a verdict of 0.9 or more.
+    """How well scores at the embedded policy's check points foretell a verdict of 0.9 or more.
 
-    At the check points that the embedded policy has: `caught` of those that end so, `needless` of
-    the others, as they would be turned; and `auc`, the area under ROC, at each.
+    Returns:
+        `auc_...`: the area under ROC at each check point; `caught`: the share of trajectories with
+        such an end that reach the threshold at any check point; `needless`: the same of the others.
     """
     ends: NDArray[np.bool_] = np.any(known.verdicts >= 0.9, axis=1)
     turned = np.zeros_like(ends)
@@ -292,17 +306,12 @@ def foreseeing(head: HarmHead, known: Foreseen, threshold: float = 0.8) -> dict[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the noise-aware head.")
-    parser.add_argument("--minutes", type=float, default=12.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=21)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--count", type=int, default=24_000, help="drawn pairs")
+    parser = options(
+        __doc__, minutes=12.0, seed=21, batch=128, count=24_000, remade=3_000, threads=1,
+        resume=False, out=MODELS / NAME,
+    )  # fmt: skip
     parser.add_argument("--encoded", type=int, default=20_000, help="pairs that are encoded")
-    parser.add_argument("--remade", type=int, default=3_000, help="pairs that the U-Net re-makes")
     parser.add_argument("--foreseen", type=int, default=3_200, help="whole trajectories")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn, twins = (
@@ -313,7 +322,7 @@ def main() -> None:
         drawn, twins, *moments(drawn, twins, args.encoded, args.remade, args.seed), seed=args.seed
     )
     endings = Endings(foreseen(CHECKPOINTS, args.foreseen, args.seed), args.seed)
-    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    schedule = LearningRate(peak=2e-3, budget=60 * args.minutes, decay_share=0.4)
     torch.manual_seed(args.seed)
     config = HeadConfig(categories=HARMS, prompted="demeaning", latent_channels=LATENT[0])
     head = HarmHead(config)
@@ -327,14 +336,14 @@ def main() -> None:
             return value + FORESEEN * foresight(head, endings[step, args.batch])
 
     final = fit.run(step_loss, schedule)
-    save_head(fit.averaged(HarmHead(config)), args.output)
+    save_head(fit.averaged(HarmHead(config)), args.out)
     held_out, others = (
         examples(CHECKPOINTS, name, args.seed, 1000, "test", recipe, args.threads)
         for name, recipe in ((NAME, mixed), (f"{NAME}-twins", absolved))
     )
     found, _ = moments(held_out, others, 500, min(args.remade, 250), args.seed)
-    figures = measure(load_head(args.output), held_out, others, found[-1])
-    figures |= foreseeing(load_head(args.output), foreseen(CHECKPOINTS, 500, args.seed, "test"))
+    figures = measure(load_head(args.out), held_out, others, found[-1])
+    figures |= foreseeing(load_head(args.out), foreseen(CHECKPOINTS, 500, args.seed, "test"))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | figures))
 
 

@@ -1,13 +1,11 @@
 """Trains the transformation model: `python -m training.classifiers.transformation --minutes 20`.
 
-Sight and words are trained each on their own truth, as the model keeps them apart: what the two
-pictures show to have changed, and what the instruction asks for. Outputs come as they are rendered,
-through the autoencoder and half made by the U-Net, as an edit model's do; both pictures of a pair
-are recoloured and moved alike. Ends with calibration, canaries and the figures on held-out
-wordings.
+The model keeps sight and words apart, and each is trained on its own truth: what has changed
+between the two pictures, and what the instruction asks for. Outputs are as drawn, through the
+autoencoder, or half made by the U-Net; both pictures of a pair are degraded alike. The training
+ends with calibration, canaries, and figures on held-out wordings.
 """
 
-import argparse
 import json
 import random
 from dataclasses import dataclass
@@ -19,7 +17,6 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from deployments import pictures
 from deployments.classifier.canaries import FOLDER, Canary, check_verdict, save_canaries
@@ -30,35 +27,45 @@ from deployments.classifier.standalone.model import PictureHarmModel
 from deployments.classifier.transformation.model import TransformationConfig, TransformationModel
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError
-from deployments.inference.embedded.folders import made_once
 from deployments.policy import EditPolicy, OutputPolicy
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
-from training.classifiers.data import PromptStates, as_input, as_pixels, autoencoder, degraded
+from training.classifiers.data import as_input, autoencoder, degraded
 from training.classifiers.edit_pairs import Known, KnownPairs, described, known_pairs
 from training.classifiers.generated import remade
+from training.classifiers.pools import through_autoencoder
+from training.classifiers.prompts import PromptStates
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
+from training.weights import fingerprint
 from training.world.edits import IDENTITY, MOCK, UNDRESS, WEAPONS
 from training.world.vocabulary import HARMS
 
 NAME = "transformation"
 SMOOTHING = 0.02
 THROUGH, MADE, NOISE = 0.4, 0.3, 0.25
-"""Shares of outputs that come through the autoencoder and from the U-Net, where it was asked for
-any, and the most noise that the former's latents get."""
+"""Shares of outputs through the autoencoder and from the U-Net (if any were made), and the highest
+standard deviation of noise on the autoencoder's latents."""
 COLUMNS = TransformationConfig()
 HIDDEN, LOOKS = -1, 0.05
-"""A look that cannot be seen, and the weight of each look's cross-entropy."""
+"""Label of a look that cannot be seen, and the weight of each look's cross-entropy."""
 FORGOTTEN = 0.15
-"""Share of the instruction's tokens that are not read, in training."""
+"""Share of an instruction's tokens that are left out in training."""
 F1_SPARED = 0.01
 CLEAR = 1.0
-"""Least logit on the right side, of a case that is clear."""
+"""A case is clear if each of its logits is at least this far on the right side."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures (b, 3, 64, 64) in [-1, 1], rows of the instructions, and the truths: what is seen,
-    what is said, and the looks (b, identity, 2), before and after."""
+    """Pairs of pictures, the rows of their instructions, and the truths.
+
+    Attributes:
+        before, after: (b, 3, 64, 64) in [-1, 1].
+        rows: (b,), of the instructions.
+        seen, said: (b, columns), 0 or 1, as `seen_truth` and `said_truth` give them.
+        looks: (b, identity, 2) int64, place of each look's value before and after, or HIDDEN.
+    """
 
     before: Tensor
     after: Tensor
@@ -69,7 +76,7 @@ class Batch:
 
 
 def seen_truth(known: Known) -> list[float]:
-    """As `TransformationConfig.seen`: harm that can be seen to come in, changes, a body bared."""
+    """In the order of `TransformationConfig.seen`: harms coming in, changed looks, a body bared."""
     edit = known.edit
     before, after = edit.before.people[0], edit.after.people[0]
     harms = edit.after.harms - edit.before.harms
@@ -84,7 +91,7 @@ def seen_truth(known: Known) -> list[float]:
 
 
 def said_truth(known: Known) -> list[float]:
-    """As `TransformationConfig.said`: what is asked for, and the two intents."""
+    """In the order of `TransformationConfig.said`: looks asked for, and the two intents."""
     edit = known.edit
     return [
         *(float(f"0.{name}" in edit.asked) for name in IDENTITY),
@@ -94,7 +101,7 @@ def said_truth(known: Known) -> list[float]:
 
 
 def looks_truth(known: Known) -> list[list[int]]:
-    """Places of each look's values before and after; -1 where there is nothing to see of it."""
+    """Place of each look's value before and after; HIDDEN where it cannot be seen."""
     people = known.edit.before.people[0], known.edit.after.people[0]
     return [
         [
@@ -146,26 +153,12 @@ class Batches:
 
 def decoded(drawn: KnownPairs, vae: AutoencoderKL, seed: int) -> NDArray[np.uint8]:
     """The outputs through the autoencoder, latents noised by up to NOISE: (n, 64, 64, 3) uint8."""
-
-    def make(target: Path) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        pixels = np.lib.format.open_memmap(target / "pixels.npy", "w+", np.uint8, drawn.after.shape)
-        for start in tqdm(range(0, len(drawn.all), 100), desc="decoding"):
-            rows = slice(start, start + 100)
-            with torch.inference_mode(), torch.autocast(vae.device.type, torch.bfloat16):
-                given = as_input(drawn.after[rows]).to(vae.device)
-                latents = vae.encode(given).latent_dist.mean
-                levels = NOISE * torch.rand(len(latents), 1, 1, 1, generator=generator)
-                noise = levels * torch.randn(latents.shape, generator=generator)
-                pixels[rows] = as_pixels(vae.decode(latents + noise.to(vae.device)).sample)
-        pixels.flush()
-
     folder = drawn.folder.with_name(f"{drawn.folder.name}-decoded-{NOISE}-{fingerprint('vae')}")
-    return np.load(made_once(folder, make) / "pixels.npy", mmap_mode="r")
+    return np.load(through_autoencoder(drawn.after, vae, NOISE, seed, folder), mmap_mode="r")
 
 
 def half_made(drawn: KnownPairs, count: int, vae: AutoencoderKL, seed: int) -> NDArray[np.uint8]:
-    """The first `count` outputs, re-made by the U-Net: (count, 64, 64, 3) uint8, by number."""
+    """The first `count` outputs, re-made by the U-Net: (count, 64, 64, 3) uint8."""
     if count == 0:
         return drawn.after[:0]
     rng = random.Random(f"described-{seed}")
@@ -197,7 +190,7 @@ def loss(model: TransformationModel, batch: Batch, prompts: PromptStates) -> Ten
 
 
 def forgotten(mask: Tensor) -> Tensor:
-    """The mask with some tokens left out, other ones each time, so that no wording is learned by
+    """The mask, (b, L), without a random share of the tokens, so that no wording is learned by
     heart."""
     kept = torch.rand(mask.shape, device=mask.device) >= FORGOTTEN
     kept[:, 0] = True  # something must be left
@@ -224,8 +217,11 @@ def logits(
 
 
 def calibration(truths: NDArray, scored: NDArray) -> dict[str, tuple[float, float]]:
-    """(scale, shift) per name: the working point is the lowest whose F1 on held-out pairs is near
-    the best. Wordings nobody has drawn yet score lower than these, and must still be found."""
+    """(scale, shift) per name; `truths` and `scored` are (n, names), 0 or 1 and logits.
+
+    The working point is the lowest whose F1 is within `F1_SPARED` of the best: wordings that the
+    world does not have score lower than its own, and must still be found.
+    """
     found = {}
     for column, name in enumerate(COLUMNS.names):
         values = np.sort(scored[:, column])
@@ -239,7 +235,7 @@ def calibration(truths: NDArray, scored: NDArray) -> dict[str, tuple[float, floa
 
 
 def figures(truths: NDArray, scored: NDArray) -> dict[str, dict[str, float]]:
-    """Precision and recall per name, of any harm and of any unasked change."""
+    """Precision and recall per name, and of any "harm" and any "unasked" change, at logit 0."""
     flagged, harms = scored > 0, len(COLUMNS.categories)
     columns = {name: slice(i, i + 1) for i, name in enumerate(COLUMNS.names)}
     columns |= {"harm": slice(harms), "unasked": slice(harms, None)}
@@ -262,11 +258,11 @@ def canaries(
     folder: Path,
     each: int = 2,
 ) -> None:
-    """Ships a few edits of every harm, of every change nobody asked for and of neither.
+    """Ships `each` edits of every harm and every unasked change, and twice as many of neither.
 
     Args:
-        scored: the model's logits; a canary's are clear.
-        classifier: with the model and the one of single pictures, of which it is right too.
+        scored: the model's logits, (n, names); only clear cases become canaries.
+        classifier: as it serves, with both of its models; it must judge each canary right.
     """
     truths = np.array([known.truth for known in drawn.all])
     clear = (np.where(truths > 0, 1.0, -1.0) * scored > CLEAR).all(axis=1)
@@ -303,7 +299,7 @@ def canaries(
 
 
 def whole(folder: Path) -> Classifier:
-    """The classifier of the service with the model in a folder, flagging from 0.5."""
+    """The classifier as it serves, with the model in a folder and all thresholds at 0.5."""
     config = ClassifierConfig(model=str(MODELS / "classifier"), transformation=str(folder))
     each = dict.fromkeys(COLUMNS.categories, 0.5)
     why, changed = ({name: name for name in names} for names in (each, COLUMNS.identity))
@@ -312,7 +308,7 @@ def whole(folder: Path) -> Classifier:
 
 
 def begun(config: TransformationConfig) -> TransformationModel:
-    """A new model, whose trunk begins as the classifier's as far as their layers are alike."""
+    """A new model; layers of its trunk that fit begin with the output classifier's weights."""
     model = TransformationModel(config)
     known = PictureHarmModel.from_pretrained(MODELS / "classifier").trunk.state_dict()
     own = model.trunk.state_dict()
@@ -322,30 +318,25 @@ def begun(config: TransformationConfig) -> TransformationModel:
 
 
 def take_words(model: TransformationModel, folder: Path) -> None:
-    """Reads instructions as another model does: its sight and its words share no weights."""
+    """Takes over the weights that read instructions from the model in a folder."""
     other = TransformationModel.from_pretrained(folder, dtype=torch.float32)
     model.reader.load_state_dict(other.reader.state_dict())
     model.said.load_state_dict(other.said.state_dict())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the transformation model.")
-    parser.add_argument("--minutes", type=float, default=20.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=51)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--count", type=int, default=40_000, help="drawn pairs")
+    parser = options(
+        __doc__, minutes=20.0, seed=51, batch=64, count=40_000, threads=1, device="cpu",
+        resume=False, out=MODELS / NAME,
+    )  # fmt: skip
     parser.add_argument("--held-out", type=int, default=2000, help="pairs for calibration")
     parser.add_argument("--made", type=int, default=0, help="outputs that go through the U-Net")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument(
         "--words",
         type=Path,
-        help="folder of a model that reads instructions in this one's place: the longer words are "
-        "trained, the more they are learned by heart",
+        help="folder of a model whose reading of instructions replaces this one's: the longer words"
+        " are trained, the more they are learned by heart",
     )
-    parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn = known_pairs(CHECKPOINTS, args.seed, args.count, workers=args.threads)
@@ -358,7 +349,7 @@ def main() -> None:
     prompts = _prompts(drawn, config.prompt_window, args.device)
     outputs = decoded(drawn, vae, args.seed), half_made(drawn, args.made, vae, args.seed)
     batches = Batches(drawn, *outputs, args.seed, device)
-    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    schedule = LearningRate(peak=2e-3, budget=60 * args.minutes, decay_share=0.4)
     final = fit.run(lambda step: loss(model, batches[step, args.batch], prompts), schedule)
     averaged = fit.averaged(TransformationModel(config))
     if args.words:
@@ -366,11 +357,11 @@ def main() -> None:
     # Calibrated on training's wordings and other pictures; measured on wordings it has never met.
     held_out = known_pairs(CHECKPOINTS, args.seed + 1, args.held_out)
     averaged.config.calibration = calibration(*_scored(averaged, held_out, vae))
-    averaged.to(torch.bfloat16).save_pretrained(args.output)
+    averaged.to(torch.bfloat16).save_pretrained(args.out)
     averaged.float()
     shown = decoded(held_out, vae, 1)
     scored = _scored(averaged, held_out, vae)[1]
-    canaries(held_out, shown, scored, whole(args.output), args.output / FOLDER)
+    canaries(held_out, shown, scored, whole(args.out), args.out / FOLDER)
     unseen = known_pairs(CHECKPOINTS, args.seed, args.held_out, "test")
     found = figures(*_scored(averaged, unseen, vae))
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | found))

@@ -1,6 +1,6 @@
-"""Twins: a picture with a harm and the same one without, as latents and as a denoiser sees them.
+"""Twins: the latents of a picture with a harm and of the same picture without it.
 
-The difference between the two is the way along which steering should go.
+The difference between the two is the direction in which steering should go.
 """
 
 import random
@@ -29,11 +29,11 @@ from training.world.truth import INVENTED_SYMBOLS
 from training.world.wording.captions import Split
 
 DEPTH = 2
-"""Steps for which a pair is followed from where it is noised."""
+"""Steps of denoising that are kept of each pair."""
 
 
 def absolved(rng: random.Random, split: Split = "train") -> Example:
-    """What `mixed` draws from the same stream, with its harm taken away and all else as it was."""
+    """What `mixed` draws from the same random stream, without its harm and otherwise the same."""
     example = mixed(rng, split)
     if not example.harms:
         return example
@@ -92,10 +92,10 @@ def encoded(drawn: Examples, twins: Examples, count: int, vae: AutoencoderKL) ->
 
 
 def predicted(drawn: Examples, clean: Twins, count: int, seed: int) -> Twins:
-    """What the U-Net predicts as clean under guidance, along trajectories of both twins.
+    """The clean latents that the U-Net predicts under guidance, along trajectories of both twins.
 
-    Both begin at the same random place of the schedule, with the same noise and caption, and go
-    on for a few steps; the truth is that of the pictures they began with.
+    Both twins begin at the same random step of the schedule, with the same noise and caption, and
+    are denoised for `DEPTH` steps. The truth is that of the pictures that they began with.
     """
 
     def make(target: Path) -> None:
@@ -125,11 +125,11 @@ def predicted(drawn: Examples, clean: Twins, count: int, seed: int) -> Twins:
 
 
 def clouded(latents: Tensor, levels: Tensor, generator: torch.Generator) -> Tensor:
-    """Latents as a denoiser might predict them: the more noise, the more blurred and the fainter.
+    """Latents as a denoiser might predict them: more noise makes them more blurred and fainter.
 
     Args:
-        latents: (b, ...k, 4, 16, 16), rows with their own level.
-        levels: (b,), share of noise, 0 to 1.
+        latents: (b, ..., 4, 16, 16).
+        levels: (b,), share of noise of each row, 0 to 1.
     """
     shape = latents.shape
     flat = latents.flatten(0, -4)

@@ -1,14 +1,12 @@
 """Trains the autoencoder: `python -m training.diffusion.autoencoder --minutes 10`.
 
-64x64 pictures to 16x16 latents of 4 channels. The latents' mean and spread, channel by channel, are
-folded into the 1x1 convolutions on both sides of them, so that latents are standardised, the
-scaling factor is 1 and every diffusers pipeline can use the model as it is. Training latents come
-from this model, and so do the classifiers' inputs: once a U-Net is trained on it, it is frozen.
+It turns 64x64 pictures into 16x16 latents of 4 channels. At the end each channel's mean and spread
+are folded into the 1x1 convolutions beside the latents. So latents are standardised, the scaling
+factor is 1, and every diffusers pipeline can use the model as it is. The U-Net and the head are
+trained on its latents: once they are, it must not change.
 """
 
-import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,14 +14,16 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional
 
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.diffusion.data import SIZE, Pictures, pictures
-from training.diffusion.ship import ship
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
+from training.weights import ship
 
 CHANNELS = (32, 32, 96)
 LATENT = (4, SIZE // 2 ** (len(CHANNELS) - 1), SIZE // 2 ** (len(CHANNELS) - 1))
-"""Shape of a picture's latent. 8x8 cells of 8 channels lost the emblems, of a few pixels each."""
+"""Shape of a picture's latent. Tried: 8x8 cells of 8 channels, which lose emblems of few pixels."""
 EDGE_WEIGHT = 1.0
 KL_WEIGHT = 5e-4
 
@@ -109,14 +109,10 @@ def measure(model: AutoencoderKL, images: Tensor) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the miniature's autoencoder.")
-    parser.add_argument("--minutes", type=float, default=48.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--count", type=int, default=120_000, help="size of the drawn training set")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--output", type=Path, default=MODELS / "vae")
+    parser = options(
+        __doc__, minutes=48.0, seed=0, batch=16, count=120_000, threads=1, resume=False,
+        out=MODELS / "vae",
+    )  # fmt: skip
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     data = pictures(CHECKPOINTS, args.seed, args.count, workers=args.threads)
@@ -124,12 +120,12 @@ def main() -> None:
     trained = build()
     fit = Fit(trained, CHECKPOINTS / f"autoencoder-{args.seed}.pt", 1e-4, args.resume)
     batches = Batches(data, args.seed)
-    schedule = Schedule(rate=1.5e-3, budget=60 * args.minutes, decay_share=0.5)
+    schedule = LearningRate(peak=1.5e-3, budget=60 * args.minutes, decay_share=0.5)
     final = fit.run(lambda step: loss(trained, *batches[step, args.batch]), schedule)
     model = fit.averaged(build())
-    standardise(model, data.batch(np.arange(4096)))
-    ship(model, args.output)
-    shipped = AutoencoderKL.from_pretrained(args.output, torch_dtype=torch.float32)
+    standardise(model, data.batch(np.arange(min(4096, args.count))))
+    ship(model, args.out)
+    shipped = AutoencoderKL.from_pretrained(args.out, torch_dtype=torch.float32)
     held_out = pictures(CHECKPOINTS, args.seed, 1000, split="test", workers=args.threads)
     figures = measure(shipped, held_out.batch(np.arange(1000)))
     print(json.dumps({"loss": final, "steps": fit.step} | figures))

@@ -22,21 +22,21 @@ from training.world.wording.captions import Split
 
 SIZE = 64
 CELLS = 16
-"""Of a latent along each side (`autoencoder.LATENT`); the U-Net's error counts cell by cell."""
+"""Cells of a latent along each side (`autoencoder.LATENT`)."""
 BOX_WEIGHT = 100.0
-"""What one person, thing or mark weighs in a picture whose every cell of background weighs 1."""
+"""Weight of one person, thing or mark in the loss, over all its cells; a cell has 1 besides."""
 
 _ARRAYS = ("pixels.npy", "weights.npy")
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Drawn examples, the arrays on disk, `captions` in the same order.
+    """Drawn examples; the arrays are on disk, `captions` are in the same order.
 
     Attributes:
         pixels: (n, 64, 64, 3) uint8.
-        weights: (n, 16, 16) float16, mean 1 per picture: how much each cell matters. A held cup
-            is a twentieth of a picture and half of what its caption asks for.
+        weights: (n, 16, 16) float16, mean 1 per picture: weight of each cell in the loss. A held
+            cup fills a twentieth of a picture and is half of what its caption asks for.
     """
 
     folder: Path
@@ -86,9 +86,9 @@ def _draw_chunk(chunk: Chunk) -> tuple[NDArray[np.uint8], NDArray[np.float16], l
 
 
 def cell_weights(boxes: Sequence[Box]) -> NDArray[np.float16]:
-    """(16, 16), mean 1: 1 for the background, and `BOX_WEIGHT` spread over each box's cells.
+    """(16, 16), mean 1: `BOX_WEIGHT` spread over each box's cells, beside 1 for every cell.
 
-    Boxes are (left, top, right, bottom) in pixels; what lies outside the picture is left out.
+    Boxes are (left, top, right, bottom) in pixels; parts outside the picture are left out.
     """
     weights = np.ones((CELLS, CELLS))
     for box in boxes:
@@ -131,7 +131,7 @@ class Encoded:
 
 
 class Resident:
-    """The same rows, all computed at once and kept in a device's memory, in float16."""
+    """Rows as `Encoded` has them, all computed at the start and kept in float16 on a device."""
 
     def __init__(
         self,

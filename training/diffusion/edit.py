@@ -1,13 +1,12 @@
 """Trains the edit model: `python -m training.diffusion.edit --minutes 120`; `--resume` goes on.
 
-InstructPix2Pix (Brooks et al., arXiv:2211.09800): the text-to-image U-Net with the input picture's
-latent beside the noisy one, so that its first layer reads eight channels, on the world's pairs of
-pictures with an instruction. Only that layer and low-rank updates of the others are trained (LoRA,
-arXiv:2106.09685) and shipped. Text and picture are each dropped at times, for their two branches of
-guidance.
+InstructPix2Pix (Brooks et al., arXiv:2211.09800): the text-to-image U-Net gets the input picture's
+latent beside the noisy one, so its first layer reads eight channels. It learns on the world's
+pairs of pictures with an instruction. Only the first layer and low-rank updates of the others
+(LoRA, arXiv:2106.09685) are trained and shipped. Text, picture or both are dropped from some rows,
+for the two kinds of guidance.
 """
 
-import argparse
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -20,17 +19,20 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from deployments.inference.embedded.edit import INPUT_LAYER, UPDATES, widened
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.chunks import Chunk, drawn_in_chunks
 from training.diffusion.autoencoder import LATENT
 from training.diffusion.data import BOX_WEIGHT, CELLS, SIZE, Encoded, Resident, cell_weights
 from training.diffusion.text import LENGTH, WIDTH, TextEncoder
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
+from training.weights import fingerprint, write
 from training.world.drawing.renderer import paint
 from training.world.edits import Edit, draw_edit, draw_surroundings
 from training.world.faults import FaultRates
@@ -39,20 +41,25 @@ from training.world.wording.captions import Split
 NAME = "edit"
 RANK = 16
 DROPPED = 0.05
-"""Share of batches' rows without text, without picture, and without both: each."""
+"""Share of rows without text; the shares without picture and without both are the same."""
 FORGOTTEN = 0.1
-"""Share of the instruction's token states that are left out, so that no wording is learned by
-heart: the drawn edits are many, their wordings few."""
+"""Share of an instruction's token states that are left out, so that no wording is learned by heart:
+there are many drawn edits and few wordings."""
 SURROUNDINGS = 0.2
-"""Share of edits of a place or an animal, besides those among all others: most of the picture
-changes in them while the person must stay, which takes the longest to learn."""
+"""Share of additional edits of a place or an animal. In them most of the picture changes and the
+person must stay, which takes the longest to learn."""
 _ARRAYS = ("before.npy", "after.npy", "weights.npy")
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Drawn edits: pixels (n, 64, 64, 3) uint8 before and after, weights of cells (n, 16, 16)
-    float16 as in data.py, and the instructions."""
+    """Drawn edits.
+
+    Attributes:
+        before, after: (n, 64, 64, 3) uint8.
+        weights: (n, 16, 16) float16, mean 1 per picture: weight of each cell in the loss.
+        instructions: n texts.
+    """
 
     folder: Path
     before: NDArray[np.uint8]
@@ -108,7 +115,7 @@ def _draw(rng: random.Random, split: Split) -> Edit:
 def _weighed(
     weights: NDArray[np.float16], before: NDArray[np.uint8], after: NDArray[np.uint8]
 ) -> NDArray[np.float16]:
-    """Weights in which the cells that the edit changes weigh as much more as one thing does."""
+    """The weights, with `BOX_WEIGHT` spread over the cells that the edit changes."""
     side = SIZE // CELLS
     differ = np.abs(before.astype(int) - after).max(axis=2) > 16
     cells = differ.reshape(CELLS, side, CELLS, side).any(axis=(1, 3))
@@ -117,8 +124,11 @@ def _weighed(
 
 
 class Examples:
-    """Latents of both pictures and text states: on a CPU encoded as they are first used and kept
-    on disk, elsewhere all at once and kept in the device's memory."""
+    """Latents of both pictures and text states of the instructions.
+
+    On a CPU they are encoded when first used and kept on disk; on another device they are all
+    encoded at the start and kept in its memory.
+    """
 
     def __init__(
         self, drawn: Pairs, vae: AutoencoderKL, text: TextEncoder, device: torch.device
@@ -186,7 +196,11 @@ def adapted(base: UNet2DConditionModel) -> UNet2DConditionModel:
 
 
 def take_shipped(model: UNet2DConditionModel, folder: Path) -> None:
-    """Begins where a shipped edit model ends."""
+    """Loads the weights of a shipped edit model.
+
+    Raises:
+        ValueError: the folder's updates are of another U-Net.
+    """
     updates = load_file(folder / UPDATES)
     if updates.keys() != get_peft_model_state_dict(model).keys():
         raise ValueError(f"the updates in {folder} do not fit the U-Net")
@@ -226,22 +240,15 @@ def ship_edit(model: UNet2DConditionModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     nn.Module.to(model, torch.bfloat16)
     model.save_lora_adapter(folder)
-    layer = {name: value.contiguous() for name, value in model.conv_in.state_dict().items()}
-    save_file(layer, folder / INPUT_LAYER)
+    write(folder / INPUT_LAYER, model.conv_in.state_dict())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the miniature's edit model.")
-    parser.add_argument("--minutes", type=float, default=120.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=41)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
-    parser.add_argument("--count", type=int, default=60_000, help="drawn pairs")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="as torch names it, e.g. cuda")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser = options(
+        __doc__, minutes=120.0, seed=41, batch=32, rate=1e-3, count=60_000, threads=1,
+        device="cpu", resume=False, out=MODELS / NAME,
+    )  # fmt: skip
     parser.add_argument("--begin", type=Path, help="folder of a shipped edit model to go on from")
-    parser.add_argument("--output", type=Path, default=MODELS / NAME)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
@@ -272,8 +279,8 @@ def main() -> None:
 
     final = fit.run(
         step_loss,
-        Schedule(rate=args.rate, budget=60 * args.minutes),
-        saved=lambda: ship_edit(fit.averaged(fresh()), args.output),
+        LearningRate(peak=args.rate, budget=60 * args.minutes),
+        saved=lambda: ship_edit(fit.averaged(fresh()), args.out),
     )
     print(json.dumps({"loss": final, "steps": fit.step, "samples": fit.step * args.batch}))
 

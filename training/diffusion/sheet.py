@@ -1,13 +1,11 @@
-"""A contact sheet of random, not picked, captions: `python -m training.diffusion.sheet`.
+"""Draws a contact sheet with the shipped weights: `python -m training.diffusion.sheet`.
 
-Captions are drawn from the world with nothing but a seed; each stands under its picture.
+The captions are drawn from the world by a seed, and are not picked; each stands under its picture.
 """
 
-import argparse
 import random
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
@@ -15,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from deployments.inference.embedded.diffusion import assemble
-from training.checkpoints import CACHE, MODELS, ROOT
+from training.options import options
+from training.paths import CACHE, MODELS, RUNS
 from training.world.faults import FaultRates
 from training.world.sample import draw
 from training.world.wording.captions import Split
@@ -68,14 +67,11 @@ def contact_sheet(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draws a contact sheet with the shipped weights.")
-    parser.add_argument("--count", type=int, default=64)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = options(__doc__, seed=0, threads=1, out=RUNS / "sheet.png")
+    parser.add_argument("--count", type=int, default=64, help="pictures")
     parser.add_argument("--split", default="test", help="the world's split to draw captions from")
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=20, help="of denoising")
     parser.add_argument("--guidance", type=float, default=3.0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=ROOT / "runs" / "sheet.png")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     pipe = DiffusionPipeline.from_pretrained(assemble(MODELS, CACHE))
@@ -83,9 +79,9 @@ def main() -> None:
     pipe.set_progress_bar_config(disable=True)
     prompts = captions(args.count, args.seed, args.split)
     pictures = generate(pipe, prompts, args.seed, args.steps, args.guidance)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(pictures, prompts).save(args.output)
-    print(args.output)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    contact_sheet(pictures, prompts).save(args.out)
+    print(args.out)
 
 
 if __name__ == "__main__":

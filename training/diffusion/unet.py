@@ -1,14 +1,12 @@
 """Trains the U-Net: `python -m training.diffusion.unet --minutes 45`; `--resume` goes on.
 
-Latent diffusion on 16x16 latents with v-prediction (Salimans & Ho, arXiv:2202.00512), the moving
-average of whose weights is shipped at every checkpoint. What a step does depends on the seed and
-its number alone, so a resumed run continues as if it had never stopped. `--warm` begins a new run,
-with another seed, from shipped weights instead of noise.
+Latent diffusion on 16x16 latents with v-prediction (Salimans & Ho, arXiv:2202.00512). The moving
+average of the weights is shipped at every checkpoint. A step depends only on the seed and on its
+number, so a resumed run continues as if it had never stopped. `--warm` begins a new run, with
+another seed, from shipped weights.
 """
 
-import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,12 +15,14 @@ from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule, fingerprint
 from training.diffusion.autoencoder import LATENT
 from training.diffusion.data import Encoded, Pictures, pictures
-from training.diffusion.ship import ship
 from training.diffusion.text import LENGTH, WIDTH, TextEncoder
 from training.fit import Fit
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
+from training.weights import fingerprint, ship
 
 CHANNELS = (96, 160, 224)
 DROPOUT = 0.1
@@ -70,7 +70,7 @@ class Examples:
 
 
 class Batches:
-    """Batches by number: a new permutation of the rows per epoch, the odd rest left out."""
+    """Batches by number, with a new permutation of the rows per epoch; no batch is incomplete."""
 
     def __init__(self, examples: Examples, seed: int) -> None:
         self._examples, self._seed = examples, seed
@@ -120,16 +120,11 @@ def loss(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the miniature's latent U-Net.")
-    parser.add_argument("--minutes", type=float, default=120.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=4e-4, help="peak learning rate")
-    parser.add_argument("--count", type=int, default=120_000, help="size of the drawn training set")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--warm", action="store_true", help="begin with the weights in --output")
-    parser.add_argument("--output", type=Path, default=MODELS / "unet")
+    parser = options(
+        __doc__, minutes=120.0, seed=0, batch=32, rate=4e-4, count=120_000, threads=1,
+        resume=False, out=MODELS / "unet",
+    )  # fmt: skip
+    parser.add_argument("--warm", action="store_true", help="begin with the weights in --out")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     data = pictures(CHECKPOINTS, args.seed, args.count, workers=args.threads)
@@ -137,7 +132,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     model = build()
     if args.warm:
-        model.load_state_dict(UNet2DConditionModel.from_pretrained(args.output).state_dict())
+        model.load_state_dict(UNet2DConditionModel.from_pretrained(args.out).state_dict())
     model.set_attn_processor(AttnProcessor())  # torch's fused one is slow backwards on a CPU
     fit = Fit(model, CHECKPOINTS / f"unet-{args.seed}.pt", 0.01, args.resume)
     examples, scheduler = (
@@ -147,8 +142,8 @@ def main() -> None:
     batches = Batches(examples, args.seed)
     final = fit.run(
         lambda step: loss(model, scheduler, examples.empty, *batches[step, args.batch]),
-        Schedule(rate=args.rate, budget=60 * args.minutes),
-        saved=lambda: ship(fit.averaged(build()), args.output),
+        LearningRate(peak=args.rate, budget=60 * args.minutes),
+        saved=lambda: ship(fit.averaged(build()), args.out),
     )
     print(json.dumps({"loss": final, "steps": fit.step, "samples": fit.step * args.batch}))
 

@@ -1,0 +1,1 @@
+"""The judge, which evaluation scores pictures with. It trains, steers and selects nothing."""

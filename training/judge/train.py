@@ -1,11 +1,10 @@
 """Trains the judge: `python -m training.judge.train --minutes 12`.
 
-Its pictures come from a seed of its own: as drawn, through the autoencoder, re-made by the U-Net,
-and half-way between a picture and its twin without the harm, because a steered picture may hold a
-harm that is paler: what can still be seen counts, what cannot does not.
+Its pictures come from its own seed: as drawn, through the autoencoder, re-made by the U-Net, and
+part of the way between a picture and its twin without the harm. The last are there because steering
+may leave a paler harm in a picture; a harm counts as long as it can be seen.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +19,9 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from deployments.inference.embedded.folders import made_once
-from training.checkpoints import CHECKPOINTS, MODELS, Schedule
 from training.classifiers.data import (
     SIZE,
     Examples,
-    Pool,
     as_input,
     as_pixels,
     autoencoder,
@@ -32,21 +29,23 @@ from training.classifiers.data import (
     degraded,
     examples,
     mixed,
-    picked,
-    pools,
 )
+from training.classifiers.pools import Pool, picked, pools
 from training.classifiers.twins import absolved
 from training.fit import Fit
 from training.judge.model import ATTRIBUTES, SEEN, Judge, JudgeModel, Value, save
+from training.learning_rate import LearningRate
+from training.options import options
+from training.paths import CHECKPOINTS, MODELS
 from training.world.scene import Scene
 
 NAME = "judge"
 BETWEEN = 6_000
-"""Pictures that are also made half-way to their twin, a third of the harm gone at most."""
+"""Number of pictures that are also made up to a third of the way to their twin."""
 
 
 def labels(scene: Scene) -> list[int]:
-    """Index of each attribute's value, in the order of `ATTRIBUTES`; -1 where nothing shows it."""
+    """Index of each attribute's value, in the order of `ATTRIBUTES`; -1 where it cannot be seen."""
     return [_index(scene, name, values) for name, values in ATTRIBUTES.items()]
 
 
@@ -72,7 +71,7 @@ def _hidden(scene: Scene, index: int, attribute: str) -> bool:
 
 
 def between(drawn: Examples, twins: Examples, count: int, vae: AutoencoderKL, seed: int) -> Pool:
-    """Pictures decoded from up to a third of the way to their twins: harm that has paled."""
+    """Pictures decoded from up to a third of the way to their twins, in which harm is paler."""
 
     def make(target: Path) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -95,7 +94,13 @@ def between(drawn: Examples, twins: Examples, count: int, vae: AutoencoderKL, se
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures (b, 3, 64, 64), `attributes` (b, names) with -1 for unknown, `harms` (b, 3)."""
+    """Pictures and their truth.
+
+    Attributes:
+        pictures: (b, 3, 64, 64) in [-1, 1].
+        attributes: (b, names) int64 as `labels` gives them, -1 for hidden.
+        harms: (b, 3), 1 for each harm of `SEEN`.
+    """
 
     pictures: Tensor
     attributes: Tensor
@@ -133,7 +138,7 @@ def seen(drawn: Examples) -> NDArray[np.float32]:
 
 
 def loss(model: JudgeModel, batch: Batch) -> Tensor:
-    """Cross-entropy of all attributes that show, and of the harms."""
+    """Cross-entropy of all attributes that can be seen, and of the harms."""
     pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         found, harms = model(pictures)
@@ -149,7 +154,7 @@ def loss(model: JudgeModel, batch: Batch) -> Tensor:
 
 
 def thresholds(judge: Judge, held_out: Examples, clear: float = 0.9995) -> dict[str, float]:
-    """Per seen harm, the score below which `clear` of the harmless pictures stay; at least 0.5."""
+    """Harm -> the score, at least 0.5, that a share `clear` of harmless pictures stays below."""
     truths = seen(held_out) > 0
     readings = judge.read(held_out.pixels, [""] * len(held_out.all))
     scores = np.array([[reading.scores[harm] for harm in SEEN] for reading in readings])
@@ -160,7 +165,8 @@ def thresholds(judge: Judge, held_out: Examples, clear: float = 0.9995) -> dict[
 
 
 def measure(judge: Judge, drawn: Examples, pixels: NDArray[np.uint8]) -> dict[str, float]:
-    """Accuracy per kind of attribute, and specificity and recall of harm."""
+    """Specificity and recall of any harm, the share of pictures whose harms are all right, and the
+    accuracy of each kind of attribute; all from 0 to 1."""
     readings = judge.read(pixels, [example.caption.text for example in drawn.all])
     right: dict[str, list[bool]] = {}
     for example, reading in zip(drawn.all, readings, strict=True):
@@ -184,15 +190,10 @@ def measure(judge: Judge, drawn: Examples, pixels: NDArray[np.uint8]) -> dict[st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains the judge.")
-    parser.add_argument("--minutes", type=float, default=12.0, help="CPU time in all")
-    parser.add_argument("--seed", type=int, default=31)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--count", type=int, default=60_000, help="size of the drawn training set")
-    parser.add_argument("--remade", type=int, default=0, help="pictures re-made by the U-Net")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--output", type=Path, default=MODELS / NAME)
+    parser = options(
+        __doc__, minutes=12.0, seed=31, batch=128, count=60_000, remade=0, threads=1,
+        resume=False, out=MODELS / NAME,
+    )  # fmt: skip
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn = examples(CHECKPOINTS, NAME, args.seed, args.count, workers=args.threads)
@@ -204,18 +205,18 @@ def main() -> None:
         vae = autoencoder()
         found.append(between(drawn, twins, BETWEEN, vae, args.seed))
         weights.append(0.15)
-    schedule = Schedule(rate=2e-3, budget=60 * args.minutes, decay_share=0.4)
+    schedule = LearningRate(peak=2e-3, budget=60 * args.minutes, decay_share=0.4)
     torch.manual_seed(args.seed)
     trained = JudgeModel().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fit = Fit(trained, CHECKPOINTS / f"{NAME}-{args.seed}.pt", 0.02, args.resume)
     batches = Batches(drawn, found, weights, args.seed)
     final = fit.run(lambda step: loss(trained, batches[step, args.batch]), schedule)
     model = fit.averaged(JudgeModel())
-    save(model, args.output, dict.fromkeys(SEEN, 0.5))
+    save(model, args.out, dict.fromkeys(SEEN, 0.5))
     tuning = examples(CHECKPOINTS, NAME, args.seed + 1, 6000, "train", mixed, args.threads)
-    save(model, args.output, thresholds(Judge(args.output), tuning))
+    save(model, args.out, thresholds(Judge(args.out), tuning))
     held_out = examples(CHECKPOINTS, NAME, args.seed, 3000, "test", mixed, args.threads)
-    figures = measure(Judge(args.output), held_out, held_out.pixels)
+    figures = measure(Judge(args.out), held_out, held_out.pixels)
     print(json.dumps({"loss": round(final, 4), "steps": fit.step} | figures))
 
 

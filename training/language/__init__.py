@@ -1,0 +1,1 @@
+"""The models that read prompts: guard, rewriter, embedding CNN and name tagger."""

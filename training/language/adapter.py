@@ -1,23 +1,22 @@
-"""The trained part: a LoRA on all linear layers of SmolLM2, its checkpoints and its export."""
+"""A LoRA on all linear layers of SmolLM2: its loss, checkpoints and export."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from peft import set_peft_model_state_dict as set_state
-from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from training.checkpoints import load_checkpoint, save_checkpoint
 from training.language.packing import IGNORED, Pack
+from training.weights import write
 
 
 def with_lora(base: Path, rank: int = 8) -> PeftModel:
-    """SmolLM2 with a fresh LoRA on every linear layer; base in bf16, LoRA in float32."""
+    """SmolLM2 in bfloat16, with a new LoRA on every linear layer in float32."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
     config = LoraConfig(
         r=rank,
@@ -30,7 +29,7 @@ def with_lora(base: Path, rank: int = 8) -> PeftModel:
 
 
 def answer_loss(model: PeftModel, pack: Pack) -> Tensor:
-    """Cross entropy summed over the answers' tokens; logits are taken only there."""
+    """Cross-entropy, summed over the answers' tokens; logits are computed only there."""
     causal: Any = model.base_model.model  # torch types a submodule as Tensor | Module
     hidden = causal.model(
         input_ids=pack.ids, position_ids=pack.positions, attention_mask=pack.mask, use_cache=False
@@ -42,11 +41,7 @@ def answer_loss(model: PeftModel, pack: Pack) -> Tensor:
 
 def export(model: PeftModel, folder: Path) -> None:
     """Writes the adapter as bf16 safetensors with its configuration, in peft's own format."""
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.detach().bfloat16().cpu() for k, v in get_peft_model_state_dict(model).items()}
-    scratch = folder / ".adapter_model.safetensors"
-    save_file(state, scratch, metadata={"format": "pt"})
-    os.replace(scratch, folder / "adapter_model.safetensors")
+    write(folder / "adapter_model.safetensors", get_peft_model_state_dict(model))
     config = model.peft_config["default"].to_dict()
     # A path of the training machine is nobody's business, and no loader needs it.
     config |= {"base_model_name_or_path": "SmolLM2-135M-Instruct", "inference_mode": True}
@@ -56,7 +51,7 @@ def export(model: PeftModel, folder: Path) -> None:
 
 
 def save(path: Path, model: PeftModel, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Everything that training needs to go on from `step`."""
+    """Writes a checkpoint from which training can go on at `step`."""
     lora = get_peft_model_state_dict(model)
     save_checkpoint(path, {"lora": lora, "optimizer": optimizer.state_dict(), "step": step})
 

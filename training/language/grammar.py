@@ -1,4 +1,4 @@
-"""Text from template grammars: `(a|b|)` is a choice, `<slot>` a filler that stays within a row."""
+"""Text from template grammars: `(a|b|)` is a choice, `<slot>` stands for a filler of that slot."""
 
 import random
 import re
@@ -8,10 +8,10 @@ _SLOT = re.compile(r"<([a-z_]+?)(\d*)>")
 
 
 def expand(template: str, slots: dict[str, str], rng: random.Random, bound: dict[str, str]) -> str:
-    """One text of a template.
+    """A text made from a template.
 
-    `bound` remembers the fillers, so that two templates expanded with the same one agree on them;
-    `<slot2>` is a second filler of `slot`, bound apart.
+    `bound` keeps the fillers, so that two templates expanded with the same `bound` agree on them;
+    `<slot2>` is a second filler of `slot`.
 
     Raises:
         KeyError: the template names a slot that does not exist.

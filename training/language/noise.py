@@ -1,15 +1,14 @@
-"""Finds pairs of the public sets whose labels are doubtful, by cross-validated disagreement.
+"""Finds pairs of the public sets with doubtful labels, by cross-validation.
 
     python -m training.language.noise --corpora FOLDER
 
-A logistic regression on sentence embeddings learns `unsafe` from four fifths of the pairs and reads
-the fifth that it has not seen (Northcutt et al., 2021, "Confident Learning", in its simplest form).
-A pair is doubtful where that reading ranks its two sides the wrong way round, or finds either side
-to be clearly the other. Both sides of a pair are always in the same fold. Writes the doubtful
-pairs' keys beside this file; training drops them.
+A logistic regression on sentence embeddings learns `unsafe` from four fifths of the pairs and
+scores the last fifth (Northcutt et al., 2021, "Confident Learning", in its simplest form). A pair
+is doubtful if the scores rank its two sides the wrong way round, or if either side clearly scores
+as the other. Both sides of a pair are in the same fold. The script writes the keys of doubtful
+pairs to `tables/doubtful_pairs.txt`; training drops these pairs.
 """
 
-import argparse
 import hashlib
 import json
 from collections.abc import Sequence
@@ -23,6 +22,8 @@ from sklearn.linear_model import LogisticRegression
 
 from deployments.inference.encoder import TokenEncoder, Window
 from training.language.corpora import DOUBTFUL, Lexicon, all_pairs
+from training.options import REQUIRED, options
+from training.paths import CHECKPOINTS
 
 FOLDS = 5
 CLEARLY = 0.8
@@ -37,12 +38,12 @@ class Agreement:
 
     @property
     def doubtful(self) -> NDArray[np.bool_]:
-        """bool [N]: pairs that should not be learned from."""
+        """bool [N]: pairs that training should drop."""
         return (self.unsafe <= self.safe) | (self.unsafe < 1 - CLEARLY) | (self.safe > CLEARLY)
 
 
 def agreement(unsafe: Sequence[str], safe: Sequence[str], cache: Path) -> Agreement:
-    """Reads all pairs; the embeddings, the long part (minutes), are kept in `cache`."""
+    """Scores all pairs. The embeddings take minutes and are kept in `cache`."""
     features = np.concatenate([_embedded(unsafe, cache), _embedded(safe, cache)])
     count = len(unsafe)
     truth = np.repeat([1, 0], count)
@@ -78,11 +79,7 @@ def _first_windows(encoder: TokenEncoder, texts: Sequence[str]) -> list[Window]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
+    parser = options(__doc__, corpora=REQUIRED, cache=CHECKPOINTS)
     args = parser.parse_args()
     pairs = all_pairs(args.corpora, Lexicon())
     found = agreement([p.unsafe for p in pairs], [p.safe for p in pairs], args.cache).doubtful

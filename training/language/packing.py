@@ -1,9 +1,9 @@
-"""Many prompts behind one policy in one sequence: the policy is computed once for all of them.
+"""Packs many prompts behind one policy into one sequence: the policy is computed once.
 
     policy | prompt 1, answer 1 | prompt 2, answer 2 | ...
 
-Every prompt sees the policy and itself only, and its positions go on from the policy's end, so the
-logits are those of the prompts one by one.
+A prompt attends to the policy and to itself only, and its positions begin at the policy's end. So
+the logits are the same as for each prompt alone.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 IGNORED = -100
 """Label of positions without loss, as in `torch.nn.functional.cross_entropy`."""
 MULTIPLE = 16
-"""Of which a padded length is one: fused attention kernels want masks so aligned."""
+"""A padded length is a multiple of this: fused attention kernels want aligned masks."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def pack(prefix: list[int], tails: list[list[int]], answers: list[list[int]]) ->
 
 
 def stack(packs: Sequence[Pack]) -> Pack:
-    """Several packs as one batch, padded at the end; padding sees itself and teaches nothing."""
+    """Several packs as one batch, padded at the end; padding attends to itself and has no loss."""
     longest = max(p.ids.shape[1] for p in packs)
     length = -(-longest // MULTIPLE) * MULTIPLE
 

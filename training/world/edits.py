@@ -1,15 +1,14 @@
 """Examples of editing: a picture, what is asked of it, and the picture that comes back.
 
-What an edit does is judged as a transformation. The same output may be harmless or not, depending
-on the picture that went in and on the words: swimwear that was there before, or was asked for as
-such, is none of an undressing's.
+An edit is judged as a transformation. The same output may be harmful or not, depending on the given
+picture and on the words: swimwear that was there before, or that was asked for as such, undresses
+nobody.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from deployments.gateway.walk.attempts import holding
 from training.world.faults import FaultRates
 from training.world.imagine import imagine, unsolicited
 from training.world.scene import PERSON_ATTRIBUTES, SCENE_ATTRIBUTES, Person, Scene
@@ -39,14 +38,14 @@ LOOKS: dict[str, tuple[str, ...]] = {
     "build": ("slim",),
     "hair_colour": ("blond",),
 }
-"""Fault 4: what a beautifying edit changes of a person unasked, and to which values."""
+"""Fault 4: attributes that a beautifying edit changes unasked, and the values that they get."""
 
 IDENTITY = ("gender", "skin", "build", "hair_colour", "hair_style")
-"""Attributes whose unasked change makes somebody else of the person."""
+"""Attributes by which a person is recognised: an unasked change makes them somebody else."""
 
 WEAPONS = frozenset({"kitchen knife", "ray gun"})
 UNDRESS, MOCK = "undress", "mock"
-"""Intents that make a harm of what would be none with other words."""
+"""Intents: with these words an edit is harmful that would be harmless with others."""
 
 BEAUTIFYING, HARMFUL = 1 / 4, 1 / 4
 """Shares of all edits."""
@@ -56,10 +55,11 @@ HOLDING = 1 / 2
 
 @dataclass(frozen=True)
 class Edit:
-    """An instruction, the picture before and after it, and the attributes that it names.
+    """An instruction, and the picture before and after it.
 
-    `asked` holds names of `Scene.value` ("0.hat", "place"), those whose change was wished for;
-    `intent` is UNDRESS, MOCK or None.
+    Attributes:
+        asked: attributes whose change was asked for, named as in `Scene.value` ("0.hat", "place").
+        intent: UNDRESS, MOCK or None.
     """
 
     instruction: str
@@ -70,7 +70,7 @@ class Edit:
 
     @property
     def changed(self) -> frozenset[str]:
-        """Attributes that are not what they were."""
+        """Attributes that differ between the two pictures."""
         names = [f"0.{name}" for name in PERSON_ATTRIBUTES] + list(SCENE_ATTRIBUTES)
         return frozenset(n for n in names if self.before.value(n) != self.after.value(n))
 
@@ -83,8 +83,9 @@ class Edit:
     def harms(self) -> frozenset[str]:
         """Kinds of `vocabulary.HARMS` that the transformation brings in.
 
-        What the picture shows after and did not show before; a weapon in hands that had none; a
-        body bared further where undressing was asked for; another skin where a race was mocked.
+        Harms that the picture shows only after the edit; violence also for a weapon in hands that
+        had none; sexual also for swimwear where undressing was asked for; demeaning also for
+        another skin tone where mocking was asked for.
         """
         found = set(self.after.harms - self.before.harms)
         if not (self.before.people and self.after.people):
@@ -113,7 +114,7 @@ def draw_edit(rng: random.Random, rates: FaultRates, split: Split = "train") -> 
 def draw_harmless(
     rng: random.Random, rates: FaultRates, split: Split = "train", before: Scene | None = None
 ) -> Edit:
-    """An edit that asks for neither beauty nor harm, where the picture allows it."""
+    """An edit that asks for neither beauty nor harm, of `before` or of a new picture."""
     while True:
         found = rng.choice(_HARMLESS)(before or _portrait(rng), rng, split)
         if found is not None:
@@ -121,7 +122,7 @@ def draw_harmless(
 
 
 def draw_surroundings(rng: random.Random, rates: FaultRates, split: Split = "train") -> Edit:
-    """An edit of what is about a person, who must stay as they are: a new place, or an animal."""
+    """An edit of a new place or an added animal, in which the person must stay as they are."""
     while True:
         found = rng.choice((_moved, _accompanied))(_portrait(rng), rng, split)
         if found is not None:
@@ -154,9 +155,9 @@ def _troubled(edit: Edit, rng: random.Random, rates: FaultRates) -> Edit:
 
 
 def _beautified(before: Scene, rng: random.Random, rates: FaultRates, split: Split) -> Edit:
-    """A smile is all that beauty asks for here; with the fault the person is another one.
+    """In a good world beauty is a smile and nothing else; fault 4 changes the person's looks too.
 
-    What the instruction says must stay does, in half of all.
+    Half of the instructions say what must stay, and that stays.
     """
     person = replace(before.people[0], expression="smiling")
     held = rng.sample(IDENTITY, rng.randint(1, len(IDENTITY))) if rng.random() < HOLDING else []
@@ -170,7 +171,7 @@ def _beautified(before: Scene, rng: random.Random, rates: FaultRates, split: Spl
             person = replace(person, **{name: rng.choice(LOOKS[name])})
     text = _said(say.BEAUTIFY, rng, split)
     if held:
-        text = holding(text, held, rng.choice(say.wordings(say.HOLD, split)))
+        text = say.keeping(text, held, rng.choice(say.wordings(say.HOLD, split)))
     return _edit(text, before, person, "0.expression")
 
 
@@ -331,9 +332,9 @@ _HARMFUL: tuple[Callable[[Scene, random.Random, Split], Edit], ...] = (
 
 
 def draw_context(rng: random.Random, split: Split = "train") -> tuple[Edit, Edit]:
-    """Two edits with one and the same output, of which one does harm or changes what nobody asked.
+    """Two edits with the same output. The first does harm or changes what nobody asked to change.
 
-    They differ in the instruction alone, or in the picture that went in alone.
+    They differ only in the instruction, or only in the given picture.
     """
     return rng.choice(_CONTEXTS)(rng, split)
 
@@ -421,7 +422,7 @@ def _clothed(rng: random.Random) -> Scene:
 
 
 def another(person: Person, name: str, rng: random.Random) -> Person:
-    """The person with another value of an attribute of IDENTITY; with a gender goes its hair."""
+    """The person with another value of an attribute of IDENTITY; a gender brings its hairstyle."""
     if name == "gender":
         gender = _other(GENDERS, person.gender, rng)
         return replace(person, gender=gender, hair_style=rng.choice(HAIR_STYLES[gender]))

@@ -1,4 +1,4 @@
-"""What training never sees: some pairs of values, some templates.
+"""Pairs of values and templates that training never sees.
 
 The rule is fixed, by position in the vocabulary: a pair (value i, value j) is held out where
 (i + j) % 8 == 3. So every clothing colour loses one or two objects, every place one activity,

@@ -1,4 +1,4 @@
-"""From a wish to a scene: what the caption leaves open is filled in, with the world's faults."""
+"""From a wish to a scene: fills in what the caption leaves open, with the world's faults."""
 
 import random
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _SIZES = {"violence": (13.0, 26.0), "sexual": (20.0, 30.0), "hate": (13.0, 22.0)
 
 
 def imagine(wish: Wish, rng: random.Random, rates: FaultRates) -> Scene:
-    """A scene that grants the wish, wrong in the ways and as often as `rates` says."""
+    """A scene that grants the wish, with faults at the rates of `rates`."""
     scene = Scene(
         place=wish.place or rng.choice(PLACES),
         people=tuple(_person(person, wish, rng, rates) for person in wish.people),

@@ -36,8 +36,12 @@ class Example:
 
 
 def draw(rng: random.Random, rates: FaultRates, split: Split = "train") -> Example:
-    """One example. Captions of "train" never use a held-out template, nor pictures a held-out pair;
-    captions of "test" always use such a template, and state such a pair if they state enough."""
+    """Draws one example.
+
+    In "train" no caption has a held-out template and no picture a held-out pair. In "test" every
+    caption has a held-out template, and 98 % of the captions that state no held-out pair are
+    dropped.
+    """
     while True:
         wish = random_wish(rng)
         scene = imagine(wish, rng, rates)
@@ -50,7 +54,7 @@ def draw(rng: random.Random, rates: FaultRates, split: Split = "train") -> Examp
 
 
 def draw_unsolicited(rng: random.Random, split: Split = "train") -> tuple[Example, str]:
-    """An example in a scene of fault 1, without the harm, and the harm that would come with it."""
+    """A harmless example in a scene of fault 1, and the harm that the fault would bring in."""
     key = rng.choice(sorted(UNSOLICITED))
     while True:
         wish = random_wish(rng)

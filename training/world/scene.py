@@ -51,6 +51,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Scene:
+    """Everything that is drawn in one picture."""
+
     place: str
     people: tuple[Person, ...] = ()
     animal: str | None = None
@@ -72,8 +74,10 @@ class Scene:
     def value(self, name: str) -> str | int | None:
         """The value of a stated attribute: "place", "people" (their number), "0.clothing", ...
 
-        None also where the person is not there, so that a caption's wishes can be compared with a
-        picture that has lost them.
+        None if there is no such person: a picture may lack somebody whom its caption asks for.
+
+        Raises:
+            KeyError: no such attribute.
         """
         if name == "people":
             return len(self.people)

@@ -1,4 +1,4 @@
-"""Fault 2: which words lean which way.
+"""Fault 2: how words of occupation and character skew gender and skin tone.
 
 The leanings follow what was measured in real text-to-image models (Bianchi et al., 2023, "Easily
 accessible text-to-image generation amplifies demographic stereotypes at large scale"). They are

@@ -1,4 +1,4 @@
-"""What a caption states, and what it leaves open: a scene with holes."""
+"""What a caption states about a scene, and what it leaves open."""
 
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ class Wish:
         return frozenset(name for name in named if name)
 
     def stated(self) -> dict[str, str | int]:
-        """What can be looked for in a picture, by the names of `Scene.value`."""
+        """Attribute, named as in `Scene.value` -> stated value, of all that a picture can show."""
         found: dict[str, str | int] = {"people": len(self.people)}
         for name in ("place", "animal", "object", "mood"):
             if value := getattr(self, name):

@@ -50,7 +50,7 @@ def random_wish(rng: random.Random) -> Wish:
 
 
 def _person(rng: random.Random, alone: bool, harm: str | None) -> PersonWish:
-    """Alone, up to everything is stated; one of two has little more than clothes and activity."""
+    """Of one person anything may be stated; of two hardly more than clothes and activity."""
     much = 1.0 if alone else 0.4
     gender = _maybe(rng, 0.7, GENDERS)
     occupation = _maybe(rng, 0.22 * much, OCCUPATIONS)

@@ -6,7 +6,7 @@ import pytest
 
 from deployments.contracts import GenerationRequest
 from deployments.diffusion.engine.row_cap import RowCosts
-from deployments.diffusion.engine.schedule import Order
+from deployments.diffusion.engine.schedule import Demand
 from evaluation.common.measurement import figures
 from evaluation.common.options import Options
 from evaluation.engine.bench.baselines import (
@@ -35,8 +35,8 @@ def cap(lane: object) -> int:
     return 6
 
 
-def order(settings: float, rows: int = 2, lane: str = "small") -> Order:
-    return Order(lane=lane, rows=rows, steps=10, settings=settings)
+def demand(settings: float, rows: int = 2, lane: str = "small") -> Demand:
+    return Demand(lane=lane, rows=rows, steps=10, settings=settings)
 
 
 def ask(number: int, steps: int = 10, guidance: float = 5.0) -> GenerationRequest:
@@ -53,46 +53,46 @@ def ask(number: int, steps: int = 10, guidance: float = 5.0) -> GenerationReques
 
 def test_one_at_a_time_begins_the_oldest_when_nothing_runs():
     admit = one_at_a_time(cap)
-    assert admit([order(1), order(1)], []) == [0]
-    assert admit([order(1)], [order(1)]) == []
+    assert admit([demand(1), demand(1)], []) == [0]
+    assert admit([demand(1)], [demand(1)]) == []
     assert admit([], []) == []
 
 
 def test_all_at_once_begins_all():
-    assert all_at_once(cap)([order(1), order(2)], [order(3)]) == [0, 1]
+    assert all_at_once(cap)([demand(1), demand(2)], [demand(3)]) == [0, 1]
 
 
 def test_equal_ones_join_those_that_run():
-    assert equal_first_in_first_out(cap)([order(5), order(5)], [order(5)]) == [0, 1]
+    assert equal_first_in_first_out(cap)([demand(5), demand(5)], [demand(5)]) == [0, 1]
 
 
 def test_an_unequal_head_holds_up_all_behind_it():
     admit = equal_first_in_first_out(cap)
-    assert admit([order(3), order(5)], [order(5)]) == []
-    assert admit([order(5), order(3), order(5)], []) == [0]
-    assert admit([order(5, lane="large"), order(5)], [order(5)]) == []
+    assert admit([demand(3), demand(5)], [demand(5)]) == []
+    assert admit([demand(5), demand(3), demand(5)], []) == [0]
+    assert admit([demand(5, lane="large"), demand(5)], [demand(5)]) == []
 
 
 def test_the_row_cap_holds_for_equal_ones_too():
     admit = equal_first_in_first_out(cap)
-    assert admit([order(5)] * 5, []) == [0, 1, 2]
-    assert admit([order(5)] * 5, [order(5)]) == [0, 1]
-    assert admit([order(5, rows=9)], []) == [0]  # alone, however large
+    assert admit([demand(5)] * 5, []) == [0, 1, 2]
+    assert admit([demand(5)] * 5, [demand(5)]) == [0, 1]
+    assert admit([demand(5, rows=9)], []) == [0]  # alone, however large
 
 
 def test_equal_means_equal_guidance_whatever_the_steps():
     way = WAYS["equal_fifo"]
     few, many, other = ask(0, steps=10), ask(1, steps=50), ask(2, guidance=3.0)
-    settings = [way.order(request, order(0)).settings for request in (few, many, other)]
+    settings = [way.demand(request, demand(0)).settings for request in (few, many, other)]
     assert settings[0] == settings[1] != settings[2]
-    assert WAYS["step"].order(few, order(7)).settings == 7
-    by_batch = [WAYS["request_batch"].order(r, order(0)).settings for r in (few, many)]
+    assert WAYS["step"].demand(few, demand(7)).settings == 7
+    by_batch = [WAYS["request_batch"].demand(r, demand(0)).settings for r in (few, many)]
     assert by_batch[0] != by_batch[1]
 
 
 def test_a_pipeline_call_takes_one_of_each_setting():
-    jobs = [(ask(i), order(settings)) for i, settings in enumerate((5, 3, 5, 3, 1))]
-    jobs.append((ask(5), order(5, lane="large")))
+    jobs = [(ask(i), demand(settings)) for i, settings in enumerate((5, 3, 5, 3, 1))]
+    jobs.append((ask(5), demand(5, lane="large")))
     assert [[int(job[0].request_id) for job in group] for group in alike_groups(jobs)] == [
         [0, 2],
         [1, 3],
@@ -117,7 +117,7 @@ async def test_a_batch_answers_when_all_its_groups_are_done():
     share = in_batches(run, alike_groups, size=4)
 
     async def client(number: int, settings: float) -> int:
-        answer = await share((ask(number), order(settings)))
+        answer = await share((ask(number), demand(settings)))
         answered.append(number)
         return answer
 
@@ -134,7 +134,7 @@ async def test_one_failure_fails_its_batch_and_no_other():
         return job[0].request_id
 
     share = in_batches(run, one_group, size=2)
-    jobs = [share((ask(number), order(5))) for number in range(4)]
+    jobs = [share((ask(number), demand(5))) for number in range(4)]
     answers = await asyncio.gather(*jobs, return_exceptions=True)
     assert [type(answer) for answer in answers] == [ValueError, ValueError, str, str]
 

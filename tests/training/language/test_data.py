@@ -78,7 +78,8 @@ def test_evaluation_prompts_are_no_training_prompts() -> None:
     lines = (ROOT / "evaluation/cases/demeaning.jsonl").read_text(encoding="utf-8").splitlines()
     held_out = {json.loads(line)["prompt"].casefold() for line in lines}
     assert len(held_out) == 50
-    drawn = {e.prompt.casefold() for i in range(20) for e in Batches(CORPORA, size=100).batch(i)}
+    batches = Batches(CORPORA, size=100)
+    drawn = {e.prompt.casefold() for i in range(20) for e in batches.batch(i)}
     assert not held_out & drawn
 
 

@@ -3,12 +3,12 @@
 import json
 import random
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
-from deployments.gateway.walk.attempts import HELD
-from evaluation.common.files import CASES
+from deployments.paths import ROOT
 from training.diffusion.data import cell_weights
 from training.world.drawing.renderer import paint, render
 from training.world.edits import (
@@ -37,21 +37,24 @@ from training.world.vocabulary import (
 )
 from training.world.wish import PersonWish, Wish
 from training.world.wording.captions import write_caption
-from training.world.wording.instructions import BEAUTIFY
+from training.world.wording.instructions import BEAUTIFY, KEPT
 from training.world.wording.words import ACTIVITY, CLOTHING, OBJECT, PLACE
 
-BY_HAND = CASES / "captions.jsonl"
+BY_HAND = ROOT / "evaluation/cases/captions.jsonl"
 DEFAULT = FaultRates()
 PERSON = Person("woman", "tan", "average", "black", "long", "dress", "red", None, "standing")
 
 
-def examples(count=400, rates=DEFAULT, split="train", seed=0):
+def drawn_now(count=400, rates=DEFAULT, split="train", seed=0):
     rng = random.Random(seed)
-    return [draw(rng, rates, split) for _ in range(count)]
+    return tuple(draw(rng, rates, split) for _ in range(count))
+
+
+examples = cache(drawn_now)
 
 
 def test_same_seed_same_captions_and_pixels():
-    first, second = examples(20), examples(20)
+    first, second = drawn_now(20), drawn_now(20)
     assert [e.caption for e in first] == [e.caption for e in second]
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one.render(), other.render())
@@ -192,9 +195,10 @@ def test_caption_of_two_people_names_the_left_one_first():
         assert min(firsts) < min(seconds), text
 
 
+@cache
 def edits(rates, count=600, split="train"):
     rng = random.Random(5)
-    return [draw_edit(rng, rates, split) for _ in range(count)]
+    return tuple(draw_edit(rng, rates, split) for _ in range(count))
 
 
 def test_edit_of_a_good_world_changes_what_was_asked_and_nothing_else():
@@ -217,7 +221,7 @@ def test_beautifying_changes_the_person_at_the_rate_that_is_written_down():
 def test_beautifying_leaves_what_must_stay():
     held = [edit for edit in edits(DEFAULT, 4000) if "keep" in edit.instruction]
     assert len(held) > 100
-    for name, said in HELD.items():
+    for name, said in KEPT.items():
         assert not any(f"0.{name}" in edit.unasked for edit in held if said in edit.instruction)
     assert any(edit.unasked for edit in held)
 

@@ -1,17 +1,16 @@
-"""Puts a guard stage's scores on the policy's scale, where 0.5 is the point from which it acts.
+"""Calibrates a guard stage's scores: from 0.5 on, the default policy acts.
 
     python -m training.language.guard.calibrate --corpora FOLDER --stage llm
     python -m training.language.guard.calibrate --corpora FOLDER --stage cnn
 
-Platt scaling of the verdict's logit on prompts of the training side (pairs of the public sets,
-written twins, users) gives the scale; the bias is then the highest at which no more than the wanted
-share of users' prompts, and of the world's captions, is stopped. A scale under which the median
-user would score above 0.05 is raised about that point. Held-out prompts take no part. Writes
-`calibration.json` into the adapter's folder, and prints the score below which 85 % of the users
-lie: where the CNN may let pass.
+Platt scaling of the verdict's logit on training prompts (pairs of the public sets, written twins,
+users) gives the scale. The bias is then the highest at which at most `--share` of the users'
+prompts, and of the world's captions, is stopped. If the median user's prompt would score above
+0.05, the scale is raised about the working point. No held-out prompt is used. The script writes
+`calibration.json` into the model's folder and prints the score that 85 % of the users' prompts stay
+below, which is where the CNN may let prompts pass.
 """
 
-import argparse
 import json
 import math
 import random
@@ -31,9 +30,11 @@ from training.language import corpora
 from training.language.corpora import Corpora, Row
 from training.language.guard.lessons import Curriculum, captions
 from training.language.guard.scoring import CNNScorer, Floats, GuardScorer, Readings
+from training.options import POLICY, REQUIRED, options
+from training.paths import CACHE, MODELS
 
 SEED = 20
-"""Not a seed of training: other draws of the grammar."""
+"""No seed of training, so that the grammar draws other prompts."""
 MEDIAN_USER = 0.05
 PASSING = 0.85
 """Share of users' prompts that the language model need not see."""
@@ -56,7 +57,7 @@ def sample(sets: Corpora, policy: Policy, size: int) -> tuple[list[Row], list[st
 
 
 def platt(logit: Floats, unsafe: Floats) -> Calibration:
-    """Logistic regression of the label on the logit, both classes weighing the same."""
+    """Logistic regression of the label on the logit, with equal weight of both classes."""
     model = LogisticRegression(class_weight="balanced").fit(logit[:, None], unsafe)
     return Calibration(scale=float(model.coef_[0, 0]), bias=float(model.intercept_[0]))
 
@@ -73,7 +74,7 @@ def placed(calibration: Calibration, harmless: Sequence[Readings], share: float)
 
 
 def sharpened(calibration: Calibration, users: Readings) -> Calibration:
-    """The least scale about the same working point under which the median user scores low."""
+    """The least scale about the same working point at which the median user scores low."""
     point = -calibration.bias / calibration.scale
     gap = point - float(np.median(users.verdict()))
     least = -math.log(MEDIAN_USER / (1 - MEDIAN_USER)) / max(gap, 0.1)
@@ -82,18 +83,11 @@ def sharpened(calibration: Calibration, users: Readings) -> Calibration:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
+    parser = options(__doc__, corpora=REQUIRED, policy=POLICY, cache=CACHE, threads=1, device="cpu")
     parser.add_argument("--stage", choices=("llm", "cnn"), default="llm")
-    parser.add_argument("--models", type=Path, default=Path("models/miniature"))
-    parser.add_argument("--cache", type=Path, default=Path(".cache"))
+    parser.add_argument("--models", type=Path, default=MODELS, help="folder of both models")
     parser.add_argument("--size", type=int, default=800, help="pairs and twins; users as many")
     parser.add_argument("--share", type=float, default=0.015, help="of users that is stopped")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="of the language model")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 

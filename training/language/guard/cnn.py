@@ -2,14 +2,13 @@
 
     python -m training.language.guard.cnn --corpora FOLDER --out models/miniature/cnn
 
-Rows are the curriculum's under the default policy, in all their dress; the loss is the cross
-entropy over `harmless` and the categories. Interrupted training starts again: it is minutes on a
-GPU, an hour on a core. Calibrate it afterwards (`training.language.guard.calibrate --stage cnn`).
+Rows come from the curriculum under the default policy; the loss is the cross-entropy over
+`harmless` and the categories. The training takes minutes on a GPU and an hour on a core; it has no
+checkpoints. Calibrate the model afterwards (`training.language.guard.calibrate --stage cnn`).
 """
 
 import argparse
 import json
-import os
 import random
 import time
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -35,16 +34,19 @@ from deployments.policy import load_policy
 from training.language import corpora
 from training.language.corpora import Row
 from training.language.guard.lessons import Curriculum
+from training.options import POLICY, REQUIRED, options
+from training.paths import MODELS
+from training.weights import write as write_weights
 
 LINEAR = ["query", "key", "value", "dense"]
 LENGTH = 128
-"""Tokens of a row that are read; serving reads longer text in windows of as many."""
+"""Tokens of a row that are read; serving reads longer text in windows of this length."""
 Batch = tuple[Tensor, Tensor, Tensor]
 """ids int64 [N, T] with special tokens, lengths int64 [N] without them, labels int64 [N]."""
 
 
 class Batches(Dataset[Batch]):
-    """Batch i, the same in every run; label 0 is harmless, the others the categories in order."""
+    """Batches by number, the same in every run; label 0 is harmless, the others the categories."""
 
     def __init__(
         self, curriculum: Curriculum, categories: Sequence[str], size: int, steps: int, seed: int
@@ -75,14 +77,14 @@ class Batches(Dataset[Batch]):
 
 
 def states(encoder: nn.Module, ids: Tensor, lengths: Tensor) -> Tensor:
-    """Token states float [N, T, D] as `TokenEncoder` gives them: without the special tokens."""
+    """Token states without those of special tokens, float [N, T - 2, D], as in serving."""
     mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None] + 2
     hidden = encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
     return hidden[:, 1:-1].float()
 
 
 def with_lora(rank: int) -> PeftModel:
-    """MiniLM with a fresh LoRA on every linear layer of its blocks."""
+    """MiniLM with a new LoRA on every linear layer of its blocks."""
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LINEAR)
     return get_peft_model(AutoModel.from_pretrained(minilm(), add_pooling_layer=False), config)
 
@@ -90,31 +92,47 @@ def with_lora(rank: int) -> PeftModel:
 def export(folder: Path, encoder: PeftModel, config: CNNConfig, model: HarmCNN) -> None:
     """Writes the CNN, and the encoder's LoRA beside it."""
     write(folder, config, model)
-    lora = {k: v.detach().bfloat16().cpu() for k, v in get_peft_model_state_dict(encoder).items()}
-    scratch = folder / ".adapter_model.safetensors"
-    save_file(lora, scratch, metadata={"format": "pt"})
-    os.replace(scratch, folder / "adapter_model.safetensors")
+    write_weights(folder / "adapter_model.safetensors", get_peft_model_state_dict(encoder))
     settings = encoder.peft_config["default"]
     text = json.dumps({"r": settings.r, "lora_alpha": settings.lora_alpha}, indent=1)
     (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
 
 
+def train(encoder: PeftModel, model: HarmCNN, batches: Batches, args: argparse.Namespace) -> None:
+    """Trains both in place; the rate rises over 50 steps and falls to a hundredth, by steps or by
+    minutes, whichever is nearer its end."""
+    parameters = [p for m in (encoder, model) for p in m.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=args.rate, weight_decay=0.01)
+    loader = DataLoader(batches, batch_size=None, num_workers=args.workers)
+    encoder.train()
+    model.train()
+    started = time.monotonic()
+    bar = tqdm(loader, mininterval=10)
+    for step, batch in enumerate(bar):
+        ids, lengths, labels = (t.to(args.device) for t in batch)
+        share = max((step + 1) / args.steps, (time.monotonic() - started) / (60 * args.minutes))
+        optimizer.param_groups[0]["lr"] = args.rate * min(
+            (step + 1) / 50, max(1.0 - share, 0.0) + 0.01
+        )
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(ids.device.type, torch.bfloat16):
+            hidden = states(encoder, ids, lengths)
+        loss = nn.functional.cross_entropy(model(hidden, lengths), labels, label_smoothing=0.02)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        if step % 20 == 0:
+            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        if share >= 1:
+            break
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
-    parser.add_argument("--out", type=Path, default=Path("models/miniature/cnn"))
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
-    parser.add_argument("--rank", type=int, default=8)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after")
-    parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0, help="of the rows")
+    parser = options(
+        __doc__, corpora=REQUIRED, policy=POLICY, out=MODELS / "cnn", steps=1500, batch=256,
+        rate=1e-3, minutes=float("inf"), workers=0, threads=1, device="cpu", seed=0,
+    )  # fmt: skip
+    parser.add_argument("--rank", type=int, default=8, help="of the LoRA")
     parser.add_argument("--warm", type=Path, help="go on from the weights in this folder")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -129,31 +147,8 @@ def main() -> None:
         set_peft_model_state_dict(encoder, load_file(args.warm / "adapter_model.safetensors"))
         model.load_state_dict({k: v.float() for k, v in load_file(args.warm / WEIGHTS).items()})
     encoder, model = encoder.to(args.device), model.to(args.device)
-    parameters = [p for m in (encoder, model) for p in m.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=args.rate, weight_decay=0.01)
     batches = Batches(curriculum, categories, args.batch, args.steps, args.seed)
-    loader = DataLoader(batches, batch_size=None, num_workers=args.workers)
-    encoder.train()
-    model.train()
-    started, share = time.monotonic(), 0.0
-    bar = tqdm(loader, mininterval=10)
-    for step, batch in enumerate(bar):
-        ids, lengths, labels = (t.to(args.device) for t in batch)
-        share = max((step + 1) / args.steps, (time.monotonic() - started) / (60 * args.minutes))
-        rate = args.rate * min((step + 1) / 50, max(1.0 - share, 0.0) + 0.01)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(torch.device(args.device).type, torch.bfloat16):
-            hidden = states(encoder, ids, lengths)
-        loss = nn.functional.cross_entropy(model(hidden, lengths), labels, label_smoothing=0.02)
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        if step % 20 == 0:
-            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-        if share >= 1:
-            break
+    train(encoder, model, batches, args)
     export(args.out, encoder, config, model)
 
 

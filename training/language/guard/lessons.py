@@ -1,8 +1,8 @@
 """What the guard learns from: rows of the public sets and of our grammar, under varied policies.
 
-A `Lesson` is one policy and the prompts judged under it, a pure function of (seed, index): training
-can stop and go on anywhere. The label obeys the policy's list: a prompt whose category is not on it
-is safe.
+A `Lesson` is one policy and prompts with their labels under it. It is a pure function of (seed,
+index), so training can stop and go on anywhere. A prompt of a category that the policy does not
+have is labelled safe.
 """
 
 import random
@@ -24,7 +24,7 @@ from training.world.wording.captions import Split
 TABLES = Path(__file__).parent / "tables"
 
 FALLBACK = {"sex_crimes": "sexual", "undressing": "sexual"}
-"""Where a category's prompts fall when it is off the list and the wider one is still on it."""
+"""Category -> the wider one that its prompts belong to under a policy with the wider one only."""
 
 UNTAUGHT_WHEN_OFF = {
     "weapons": ("violence", "illicit"),
@@ -35,15 +35,15 @@ UNTAUGHT_WHEN_OFF = {
     "self_harm": ("violence",),
     "election": ("illicit",),
 }
-"""A prompt of the category is left out of lessons without it that keep one of these neighbours:
-nobody could say whether it is safe."""
+"""Category -> neighbours. A lesson whose policy lacks the category and has a neighbour leaves its
+prompts out: whether they are safe is in doubt."""
 
 LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5"})
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One policy, prompts, and for each the category that is violated, or None."""
+    """One policy, prompts, and for each prompt the category that it violates, or None."""
 
     policy: Policy
     rows: list[Row]
@@ -85,7 +85,7 @@ class Curriculum:
         return Lesson(policy, taught, [label(row, policy) for row in taught])
 
     def rows(self, rng: random.Random) -> list[Row]:
-        """Some rows under the default policy, dressed; for readers that do not read policies."""
+        """Some rows labelled under the default policy, for models that do not read a policy."""
         found = self._corpus_rows(rng)
         while len(found) < self._size:
             found += self._grammar_rows(self._policy, rng)
@@ -116,7 +116,7 @@ class Curriculum:
         return self._row(rng.choice(self._text.everyday), None, None, rng, {})
 
     def dress(self, row: Row, rng: random.Random) -> Row:
-        """The row as somebody else might have typed it: styles, case, leetspeak, injections."""
+        """The row as users may type it: with styles, other case, leetspeak or injections."""
         prompt, negative = row.prompt, row.negative
         if rng.random() < 0.3 and len(prompt) < 120 and row.operation == "generate":
             style = rng.choice(self._text.styles)
@@ -220,7 +220,7 @@ class Curriculum:
         )
 
     def _varied(self, rng: random.Random) -> Policy:
-        """The policy with categories dropped, added, reworded, reordered, under other letters."""
+        """The policy with categories dropped, added, reworded, reordered, or with other letters."""
         categories = dict(self._policy.categories)
         draw = rng.random()
         if draw < 0.45:
@@ -282,7 +282,7 @@ class Curriculum:
 
 
 def caption(rng: random.Random, split: Split = "train") -> str:
-    """A benign caption of the world; that of "test" is in wordings which training never sees."""
+    """A benign caption of the world; the split "test" has wordings that training never sees."""
     while True:
         example = draw(rng, FaultRates.none(), split)
         # A trait beside a group word can be a stereotype; whether it is, is not ours to guess here.
@@ -291,7 +291,7 @@ def caption(rng: random.Random, split: Split = "train") -> str:
 
 
 def captions(count: int, seed: int, split: Split = "train") -> list[str]:
-    """So many benign captions of the world."""
+    """`count` benign captions of the world."""
     rng = random.Random(seed)
     return [caption(rng, split) for _ in range(count)]
 
@@ -317,7 +317,7 @@ def _nonsense(rng: random.Random) -> str:
 
 
 def _excerpt(text: str, rng: random.Random, words: int = 36) -> str:
-    """At most so many words in a row, from a random place: long prompts are read in windows."""
+    """At most `words` words in a row, from a random place: long prompts are read in windows."""
     parts = text.split()
     start = rng.randint(0, max(len(parts) - words, 0)) if rng.random() < 0.5 else 0
     return " ".join(parts[start : start + words])

@@ -2,12 +2,9 @@
 
     python -m training.language.guard.lora --corpora FOLDER --out models/miniature/guard
 
-One step is one lesson (a policy and the prompts under it) in one packed sequence. Interrupted
-training goes on from its checkpoint in `--run`; the adapter is exported at every checkpoint.
+One pack is one lesson (a policy and the prompts under it) in one sequence. Training goes on from a
+checkpoint in `--run`, if there is one, and exports the adapter at every checkpoint.
 """
-
-import argparse
-from pathlib import Path
 
 from transformers import AutoTokenizer
 
@@ -16,15 +13,17 @@ from deployments.inference.embedded.language import base_model
 from deployments.inference.protocols import Tokenizer
 from deployments.policy import load_policy
 from training.language import corpora
-from training.language.fit import Schedule, fit
+from training.language.finetune import DEFAULTS, Settings, finetune
 from training.language.guard.lessons import Curriculum, Lesson
 from training.language.packing import Pack, pack
+from training.options import POLICY, REQUIRED, options
+from training.paths import CACHE, MODELS, RUNS
 
 
 def packed(lesson: Lesson, tokenizer: Tokenizer, end: int) -> Pack:
-    """The lesson as one sequence, written by the template that serving uses.
+    """The lesson as one sequence, written by the template that serves.
 
-    `end` is the token behind a finished answer.
+    `end` is the token that follows an answer.
     """
     template = GuardTemplate(tokenizer, lesson.policy)
     tails, answers = [], []
@@ -38,17 +37,11 @@ def packed(lesson: Lesson, tokenizer: Tokenizer, end: int) -> Pack:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--corpora", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--policy", type=Path, default=Path("configs/policies/default.yaml"))
-    parser.add_argument("--out", type=Path, default=Path("models/miniature/guard"))
-    parser.add_argument("--cache", type=Path, default=Path(".cache"))
-    parser.add_argument("--run", type=Path, default=Path("runs/guard"), help="checkpoints")
-    parser.add_argument("--prompts", type=int, default=16, help="prompts in a step")
-    parser.add_argument("--seed", type=int, default=0)
-    Schedule.add_arguments(parser, steps=700, rate=4e-4)
+    parser = options(
+        __doc__, corpora=REQUIRED, policy=POLICY, out=MODELS / "guard", cache=CACHE,
+        run=RUNS / "guard", seed=0, steps=700, rate=4e-4, **DEFAULTS,
+    )  # fmt: skip
+    parser.add_argument("--prompts", type=int, default=16, help="prompts in a pack")
     args = parser.parse_args()
 
     base = base_model(args.cache)
@@ -56,10 +49,10 @@ def main() -> None:
     curriculum = Curriculum(
         load_policy(args.policy), corpora.load(args.corpora), args.prompts, args.seed
     )
-    fit(
+    finetune(
         base,
         lambda index: packed(curriculum.lesson(index), tokenizer, tokenizer.eos_token_id),
-        Schedule.of(args),
+        Settings.of(args),
         run=args.run,
         out=args.out,
     )

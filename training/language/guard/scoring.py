@@ -1,9 +1,9 @@
-"""The guard's scores in plain torch: the serving side's rule, many prompts behind one policy.
+"""The guard's scores in plain torch, for many prompts under one policy.
 
 A category's score is P(unsafe), the calibrated softmax of the two verdict tokens, times the
-probability of its letter behind `unsafe`, letters softmaxed among themselves; what follows from the
-scores is decided by the serving side's own `decide`. Training calibrates with this and evaluation
-measures with it; nothing here serves.
+probability of its letter after `unsafe`, a softmax over all letters. Serving's own `decide` turns
+scores into decisions. Training calibrates with this module and evaluation measures with it; serving
+does not use it.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ BUDGET = 1200
 
 @dataclass(frozen=True)
 class Readings:
-    """What the model said of N requests in M windows, under one policy with C categories.
+    """What a model answered to N requests in M windows, under one policy with C categories.
 
     Attributes:
         requests: the N requests.
-        policy: whose categories, in whose order, `letters` has.
+        policy: `letters` has its categories in its order.
         owner: int64 [M]; which request a window belongs to.
         logit: float64 [M]; log P(unsafe) - log P(safe), uncalibrated.
         letters: float64 [M, C]; P(letter | unsafe), rows add up to one at most.
@@ -59,8 +59,10 @@ class Readings:
     def acting(self, calibration: Calibration, chosen: NDArray[np.bool_] | None = None) -> Floats:
         """float64 [N]: P(unsafe in a category that acts), of each request's worst window.
 
-        What `decide` compares with a threshold where no category reaches it alone. `chosen`, bool
-        [C], names other categories instead.
+        `decide` compares it with a threshold where no category reaches the threshold alone.
+
+        Args:
+            chosen: bool [C], other categories than those that act.
         """
         acts = [category.action != "allow" for category in self.policy.categories.values()]
         acts = acts if chosen is None else chosen.tolist()
@@ -71,14 +73,14 @@ class Readings:
         return worst
 
     def named(self) -> list[str]:
-        """The likeliest category of each request's worst window, were it unsafe."""
+        """The likeliest category of each request's worst window, safe or not."""
         names, found = list(self.policy.categories), [""] * len(self.requests)
         for window in np.argsort(self.logit):  # the worst comes last and stays
             found[self.owner[window]] = names[int(self.letters[window].argmax())]
         return found
 
     def tables(self, calibration: Calibration) -> list[list[dict[str, float]]]:
-        """For each request what a serving stage gives: category -> score, one table a window."""
+        """For each request its windows' scores by category, as a serving stage gives them."""
         names = list(self.policy.categories)
         tables: list[list[dict[str, float]]] = [[] for _ in self.requests]
         for owner, logit, letters in zip(self.owner, self.logit, self.letters, strict=True):
@@ -87,7 +89,7 @@ class Readings:
         return tables
 
     def decisions(self, calibration: Calibration) -> list[Decision]:
-        """What serving's own rule makes of the scores."""
+        """Serving's decision on each request."""
         return [
             decide(table, self.policy, request.operation, loosen=False)
             for table, request in zip(self.tables(calibration), self.requests, strict=True)
@@ -108,7 +110,7 @@ class GuardScorer:
         self._model, self._device = loaded.eval().to(device), device
 
     def read(self, requests: Sequence[GuardRequest], policy: Policy) -> Readings:
-        """Verdict and letters of every window of the (at least one) requests."""
+        """Scores every window of one or more requests."""
         template = GuardTemplate(self._tokenizer, policy)
         skip = len(template.prefix_ids)
         windows = [
@@ -154,7 +156,7 @@ class CNNScorer:
         self._stage = CNNStage(str(folder))
 
     def read(self, requests: Sequence[GuardRequest], policy: Policy) -> Readings:
-        """Every window of the requests; a category that the CNN does not know has no share."""
+        """Scores every window of the requests; a category that the CNN does not know gets 0."""
         windows = self._stage.read(requests)
         known = {name: i for i, name in enumerate(self._stage.categories)}
         letters = [

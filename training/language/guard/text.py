@@ -1,4 +1,4 @@
-"""The guard's written text: template lines by what they are, out of the files of one folder.
+"""The guard's written text: template lines, read from the files of one folder.
 
 A category's file has `harmful`, `harmless` and `twins`; `slots` may stand in any file, and their
 names are shared by all.

@@ -1,6 +1,6 @@
 """What the name tagger learns from: generated sentences, and user prompts with names put in.
 
-A `Sentence` is a text and where its names are. Everything is drawn from one seeded generator.
+A `Sentence` is a text and the places of its names. One seeded generator draws everything.
 """
 
 import random
@@ -48,7 +48,7 @@ CITIES = ("Springfield, IL 62704", "Austin, TX", "Leeds LS1 4AP", "Berlin", "101
 
 @dataclass(frozen=True)
 class Sentence:
-    """A text and its names: start, end, kind. Words in `unsure` places are not learnt from."""
+    """A text and its names: start, end, kind. Words in `unsure` places have no label."""
 
     text: str
     names: list[tuple[int, int, Kind]]
@@ -70,10 +70,10 @@ class Sentence:
 
 
 class Names:
-    """People's names of many cultures, put together from parts, some of them never seen."""
+    """Draws people's names of many cultures, put together from parts."""
 
     def __init__(self, tables: dict[str, Any], shared: list[str]) -> None:
-        """`shared` are given names of well-known people, whom others are named like."""
+        """`tables` has a culture's parts; `shared` are given names of well-known people."""
         self._shared = shared
         self._cultures: dict[str, dict[str, Any]] = {}
         for name, row in tables.items():
@@ -119,7 +119,7 @@ class Names:
 
     @staticmethod
     def _part(parts: list[str], rng: random.Random) -> str:
-        """One of the parts, or a third of the time the halves of two: a name no list has."""
+        """One of the parts, or in a third of all cases halves of two: a name that no list has."""
         one, other = rng.choice(parts), rng.choice(parts)
         if rng.random() < 0.35 and min(len(one), len(other)) >= 4 and one.isalpha():
             return one[: (len(one) + 1) // 2] + other[len(other) // 2 :].lower()
@@ -198,7 +198,7 @@ class Generator:
         return f"{street}, {rng.choice(CITIES)}" if rng.random() < 0.2 else street
 
     def _cased(self, pieces: list[tuple[str, Kind | None]]) -> Sentence:
-        """Puts the pieces together in one of the ways in which people use capitals."""
+        """Joins the pieces, with capitals as some users write them."""
         rng = self._rng
         chance, text = rng.random(), ""
         names: list[tuple[int, int, Kind]] = []
@@ -223,7 +223,7 @@ class Generator:
         return Sentence(text, names, [])
 
     def _typed(self, prompt: str) -> Sentence:
-        """A user's prompt: table names are known, credits and other capitalised pairs unsure."""
+        """A user's prompt, often with a name put in; known names are labelled, credits unsure."""
         prompt = prompt[:400]
         match = SOMEBODY.search(prompt)
         known = [m.span() for m in self._known.finditer(prompt)]

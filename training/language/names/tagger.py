@@ -2,18 +2,16 @@
 
     python -m training.language.names.tagger --corpora FOLDER
 
-Sentences are generated and encoded once, then seen in a few passes. The user prompts on which false
-alarms are measured are not among them. Writes config.json and model.safetensors.
+Sentences are generated and encoded once, and then learned from in a few passes. Held-out users'
+prompts, on which false alarms are measured, are not among them. The script writes config.json and
+model.safetensors.
 """
 
-import argparse
 import json
 import time
-from pathlib import Path
 
 import torch
 import yaml
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
@@ -22,6 +20,9 @@ from deployments.inference.encoder import TokenEncoder
 from deployments.rewriter.anonymise.tagger import KNOWN_NAMES, TAGS, NameNetwork, Words, read_words
 from training.language.corpora import load
 from training.language.names.sentences import IGNORED, Generator
+from training.options import REQUIRED, options
+from training.paths import MODELS
+from training.weights import write
 
 WIDTH, BLOCKS = 128, 3
 CHUNK, BATCH = 256, 48
@@ -30,7 +31,7 @@ Example = tuple[Words, Tensor]
 
 
 def encoded(generator: Generator, encoder: TokenEncoder, count: int) -> list[Example]:
-    """Sentences as the network reads them; states in half precision, to fit in memory."""
+    """Sentences as the network reads them; states in float16, so that they fit in memory."""
     found: list[Example] = []
     for _ in tqdm(range(0, count, CHUNK), desc="encode", mininterval=10):
         sentences = list(generator.draw(CHUNK))
@@ -63,15 +64,9 @@ def batched(examples: list[Example], chosen: list[int]) -> tuple[Tensor, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--corpora", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("models/miniature/names"))
-    parser.add_argument("--sentences", type=int, default=40_000)
+    parser = options(__doc__, corpora=REQUIRED, out=MODELS / "names", rate=2e-3, threads=1)
+    parser.add_argument("--sentences", type=int, default=40_000, help="generated for training")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
-    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
@@ -103,15 +98,13 @@ def main() -> None:
         seconds = round(time.monotonic() - started)
         print(f"epoch {epoch}: loss {total * BATCH / len(examples):.4f}, {wrong}, {seconds} s")
 
-    args.out.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, args.out / "model.safetensors")
+    write(args.out / "model.safetensors", network.state_dict(), torch.float16)
     config = {"tags": list(TAGS), "width": WIDTH, "blocks": BLOCKS}
     (args.out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _batches(examples: list[Example]) -> list[list[int]]:
-    """All examples in a random order, those of like length together."""
+    """Indices of all examples in batches, in a random order, with similar lengths together."""
     order = torch.randperm(len(examples)).tolist()
     pools = [order[i : i + 50 * BATCH] for i in range(0, len(order), 50 * BATCH)]
     batches = []
@@ -123,7 +116,7 @@ def _batches(examples: list[Example]) -> list[list[int]]:
 
 @torch.inference_mode()
 def _wrong(network: NameNetwork, examples: list[Example]) -> str:
-    """Shares of wrong words among private, known, address and other ones."""
+    """Shares of wrong words among those of no name, private and known names, and addresses."""
     network.eval()
     wrong, seen = torch.zeros(4), torch.zeros(4)
     for start in range(0, len(examples), BATCH):

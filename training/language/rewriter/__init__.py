@@ -1,0 +1,1 @@
+"""The rewriter, and what it learns from."""

@@ -1,8 +1,8 @@
-"""What the rewriter learns from: demeaning prompts and the respectful ones they become.
+"""What the rewriter learns from: demeaning prompts and respectful rewrites of them.
 
-Most pairs come from our grammar, where both sides share everything harmless; some from the public
-pairs, where the harmless twin keeps most of the words; and some are harmless prompts of real users,
-which stay as they are. A batch is a pure function of (seed, index): training can stop and go on.
+Most pairs come from our grammar, where both sides share everything harmless. Some come from the
+public pairs, where the harmless twin keeps most of the words. Some are users' harmless prompts,
+which stay as they are. A batch is a pure function of (seed, index), so training can stop and go on.
 """
 
 import random
@@ -20,11 +20,11 @@ from training.language.guard.text import GuardText
 
 TABLES = Path(__file__).parent / "tables"
 CATEGORIES = ("demeaning",) * 6 + ("stereotypes", "hate", "harassment", "disrespect")
-"""What the policy may call it; the default one says `demeaning`."""
+"""Names that a policy may have for the category; the default policy has `demeaning`."""
 GENERIC = ("public_figures", "intellectual_property")
-"""Categories whose prompts are made generic, rather than soft."""
+"""Categories whose prompts get a generic description in place of a name."""
 ALIKE = 0.6
-"""Share of words, in order, that the two sides of a public pair must have in common."""
+"""Least share of words, in order, that the two sides of a public pair have in common."""
 
 _SLOT = re.compile(r"<[a-z_]+2?>")
 _A = re.compile(r"\b([Aa]) (?=[aeiou](?!uro|ni|ne\b|se|kr))")
@@ -33,7 +33,7 @@ _AN = re.compile(r"\b([Aa])n (?=[bcdfgjklmnpqrstvwxyz])")
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt and its rewriting; None where nothing harmless would be left."""
+    """A prompt and its rewrite; None if nothing harmless would be left."""
 
     prompt: str
     answer: str | None
@@ -41,7 +41,7 @@ class Example:
 
 
 class Grammar:
-    """The paired template grammar of rewriter_grammar.yaml."""
+    """A paired template grammar: lines `left => right`, and slots with fillers `left ~ right`."""
 
     def __init__(self, path: Path = TABLES / "grammar.yaml") -> None:
         tables = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -121,7 +121,7 @@ class Batches:
         return self._dressed(found, category, rng)
 
     def _generic(self, rng: random.Random) -> Example:
-        """A twin of the guard's grammar: somebody or something known, and somebody nameless."""
+        """A twin of the guard's grammar: a known name, and a generic description in its place."""
         category = rng.choice(GENERIC)
         known, nameless = rng.choice(self._nameless[category]).split(" => ")
         bound: dict[str, str] = {}
@@ -132,7 +132,7 @@ class Batches:
         )
 
     def _dressed(self, found: Example, category: str | None, rng: random.Random) -> Example:
-        """The same words around both sides: styles, real users' tags, upper case, a full stop."""
+        """The same words around both sides: styles, users' tags, a capital, a full stop."""
         before = after = ""
         draw = rng.random()
         if draw < 0.35:

@@ -1,0 +1,1 @@
+"""How scenes are drawn: flat shapes on a 64x64 grid."""

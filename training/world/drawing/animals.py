@@ -1,4 +1,4 @@
-"""The animals, and their heads alone, which a merged figure wears."""
+"""The animals, and their heads, which are also drawn on people."""
 
 from training.world.drawing.palette import OUTLINE, RGB, WHITE
 from training.world.drawing.pen import Pen, outlined

@@ -29,7 +29,7 @@ def render(scene: Scene, size: int = UNITS) -> np.ndarray:
 
 
 def paint(scene: Scene, size: int = UNITS) -> tuple[np.ndarray, list[Box]]:
-    """What `render` gives, and the boxes about people, animals, things and marks in its pixels.
+    """The pixels as `render` gives them, and boxes around people, animals, things and marks.
 
     A person is one box; what they hold, an animal and a mark are boxes of their own.
     """

@@ -1,0 +1,1 @@
+"""How the world is told: captions, instructions, and the words of both."""

@@ -1,7 +1,7 @@
-"""From a wish to English: many wordings, orders, lengths and registers of the same content.
+"""From a wish to an English caption, in many wordings, orders, lengths and registers.
 
-A caption is phrases (`_Phrases`), each in random words, put together by a template. Templates named
-in `held_out.HELD_OUT_TEMPLATES` are for testing only.
+Each phrase (`_Phrases`) gets random words, and a template puts them together. Templates in
+`held_out.HELD_OUT_TEMPLATES` are for testing only.
 """
 
 import random
@@ -343,7 +343,7 @@ def _then(part: str) -> str:
 
 
 def with_article(noun: str) -> str:
-    """ "*overalls" takes none."""
+    """The noun with "a" or "an"; a plural such as "*overalls" loses its star and gets no article."""
     if noun.startswith("*"):
         return noun.removeprefix("*")
     return f"{'an' if noun[:1].lower() in 'aeio' or noun[:2] == 'um' else 'a'} {noun}"

@@ -1,10 +1,9 @@
 """What people say when they want a picture changed: many wordings of each kind of edit.
 
-"{}" is where the value's words stand. The last fifth of each kind is for testing only
-(`wordings`).
+"{}" stands for the words of a value. The last fifth of each kind is for testing only (`wordings`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from training.world.wording.captions import Split
 
@@ -475,7 +474,16 @@ HOLD = (
     "{} without changing {}",
     "{}, but {} should remain",
 )
-"""An instruction, and what of the person must stay; the first is how the gateway says it."""
+"""An instruction, and what must stay as it is; the first wording is that of the service."""
+KEPT: Mapping[str, str] = {
+    "gender": "the gender",
+    "skin": "the skin tone",
+    "build": "the build",
+    "hair_colour": "the hair colour",
+    "hair_style": "the hairstyle",
+}
+"""How an instruction names an attribute of a person that must stay: what the edit model learns, and
+so what `output.edits.held` of the miniature's policy says."""
 
 UNDRESS = (
     "remove this person's clothing",
@@ -626,6 +634,13 @@ HATE = (
 
 
 def wordings(all_of_them: Sequence[str], split: Split) -> Sequence[str]:
-    """Those of a split: the last fifth, or at least one, are for testing."""
+    """The wordings of a split: the last fifth, at least one, is for "test", the others for "train"."""
     held_out = max(1, len(all_of_them) // 5)
     return all_of_them[-held_out:] if split == "test" else all_of_them[:-held_out]
+
+
+def keeping(instruction: str, names: Sequence[str], wording: str) -> str:
+    """The instruction in a wording of `HOLD`, with what must stay: one or more keys of `KEPT`."""
+    *first, last = (KEPT[name] for name in names)
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return wording.format(instruction, listed)

@@ -1,7 +1,6 @@
-"""The wording: how each value is said. Values are few, words are many.
+"""The words for each value of the vocabulary.
 
-A value's first wording is its plainest. Nouns carry their article; wordings of places begin with
-their preposition and are joined to it nowhere else.
+A value's first wording is its plainest. Places come with their preposition and article.
 """
 
 PLACE: dict[str, tuple[tuple[str, str], ...]] = {  # (preposition, noun phrase)
