@@ -3,7 +3,7 @@
 In a document, between markers that Markdown does not show:
 
     <!-- figures NAME -->            a table of all figures of a measurement
-    <!-- figures NAME:key,key -->    a table of some
+    <!-- figures NAME:key,key; OTHER:key -->    a table of some, of one measurement or of several
     <!-- plot NAME:key,key -->       a picture of them with their intervals
     <!-- /figures -->                ends a table, `<!-- /plot -->` a picture
     <!-- figure NAME:key -->0.976<!-- / -->   one value within a line
@@ -12,7 +12,7 @@ What stands between a pair of markers is written here and never by hand; a test 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -22,7 +22,7 @@ from evaluation.common.files import RESULTS
 from evaluation.common.measurement import Figure, Result
 
 BLOCK = re.compile(
-    r"(<!-- (figures|plot) ([\w-]+)(?::([\w./, -]+?))? -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL
+    r"(<!-- (figures|plot) ([\w-][\w:;./, -]*?) -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL
 )
 INLINE = re.compile(r"(<!-- figure ([\w-]+):([\w./-]+) -->)(.*?)(<!-- / -->)")
 PLOTS = "plots"
@@ -61,18 +61,27 @@ def chosen(result: Result, keys: str | None) -> list[Figure]:
     return [result.figures[name] for name in names]
 
 
-def table(result: Result, keys: str | None) -> str:
-    """The figures as a Markdown table, and where they come from."""
+def table(parts: Sequence[tuple[Result, str | None]]) -> str:
+    """The figures of all parts as one Markdown table, and where they come from."""
     lines = ["| what | value (95 % interval) | n | goal |", "| --- | --- | --- | --- |"]
-    for figure in chosen(result, keys):
-        cells = (
-            figure.text,
-            f"{number(figure)} {interval(figure)}".strip(),
-            "" if figure.n is None else f"{figure.n:,}",
-            figure.goal or "",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", _origin(result), ""])
+    for result, keys in parts:
+        for figure in chosen(result, keys):
+            cells = (
+                figure.text,
+                f"{number(figure)} {interval(figure)}".strip(),
+                "" if figure.n is None else f"{figure.n:,}",
+                figure.goal or "",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    origins = dict.fromkeys(_origin(result) for result, _ in parts)
+    return "\n".join([*lines, "", *origins, ""])
+
+
+def named(spec: str) -> Iterator[tuple[str, str | None]]:
+    """The measurements and keys of a marker."""
+    for part in spec.split(";"):
+        name, _, keys = part.strip().partition(":")
+        yield name, keys or None
 
 
 def _origin(result: Result) -> str:
@@ -129,10 +138,11 @@ class Documents:
         """
 
         def block(found: re.Match[str]) -> str:
-            opened, kind, name, keys, _, closed = found.groups()
-            result = self.result(name)
+            opened, kind, spec, _, closed = found.groups()
+            parts = [(self.result(name), keys) for name, keys in named(spec)]
             if kind == "figures":
-                return opened + table(result, keys) + closed
+                return opened + table(parts) + closed
+            ((result, keys),) = parts
             link = self._plot_path(result, keys).relative_to(self._root)
             place = "/".join(link.parts[len(document.parent.relative_to(self._root).parts) :])
             return f"{opened}![{result.question}]({place})\n{closed}"
@@ -147,8 +157,9 @@ class Documents:
         """The pictures that a text shows, by path."""
         return {
             self._plot_path(self.result(name), keys): plot(self.result(name), keys)
-            for _, kind, name, keys, *_ in BLOCK.findall(text)
+            for _, kind, spec, *_ in BLOCK.findall(text)
             if kind == "plot"
+            for name, keys in named(spec)
         }
 
     def differing(self) -> list[Path]:

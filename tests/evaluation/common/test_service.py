@@ -47,19 +47,27 @@ async def test_the_first_attempt_is_what_the_bare_model_draws(service):
     assert np.abs(first - other).max() <= 1
 
 
-async def test_a_flagged_picture_is_tried_with_every_strength_and_refused(options):
-    service = Service(options)
-    output = service.policy.output
-    nothing = dict.fromkeys(output.thresholds, 0.0)
-    service.policy = under(service.policy, watch=None, thresholds=nothing)
-    await service.start()
+class Strict:
+    """The classifier, but every picture is flagged."""
+
+    def __init__(self, classifier) -> None:
+        self._classifier = classifier
+
+    async def judge(self, request):
+        verdict = await self._classifier.judge(request)
+        return verdict.model_copy(update={"flagged": True, "category": "violence"})
+
+
+async def test_a_flagged_picture_is_tried_with_every_strength_and_refused(service):
+    lenient, service.classifier = service.classifier, Strict(service.classifier)
     try:
-        answer = await service.answer(service.job(PROMPT, SEED))
+        policy = under(service.policy, watch=None)
+        answer = await service.answer(service.job(PROMPT, SEED), policy)
     finally:
-        await service.stop()
+        service.classifier = lenient
     assert (answer.safety.decision, answer.delivered) == ("refused", None)
     strengths = [attempt.request.strength for attempt in answer.attempts]
-    assert strengths == [0.0, *output.strengths]
+    assert strengths == [0.0, *service.policy.output.strengths]
     assert answer.row_steps == sum(one.generation.row_steps for one in answer.attempts)
 
 
