@@ -1,4 +1,4 @@
-"""What the LLM stage needs of a way of asking a model, and that of the model."""
+"""Two protocols: the guard's language model, and an adapter that asks it and reads its answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
