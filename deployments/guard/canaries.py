@@ -59,12 +59,12 @@ async def check_canaries(
     policy: Policy,
     judge: Callable[[GuardRequest], Awaitable[PromptVerdict | None]],
 ) -> None:
-    """Asks for each prompt's verdict. `judge` must be one stage's own, without rules before it.
+    """Asks `judge`, one stage without the rules before it, about every prompt.
 
-    A stage may have no verdict (None), which leaves the prompt to another.
+    A stage may have no verdict (None): it leaves the prompt to another stage.
 
     Raises:
-        ConfigurationError: a verdict is wrong; says all that are, with their scores.
+        ConfigurationError: at least one verdict is wrong; names each, with its score.
     """
     wrong = []
     for prompt, must_block in canaries.of(policy):

@@ -1,7 +1,7 @@
-"""The guard's stages in order: rules, the embedding CNN, and for what is left the language model.
+"""The guard's stages, one after the other: rules, the embedding CNN, the language model.
 
-Each stage decides what it is sure of and passes the rest on. The CNN may let a prompt pass only if
-it knows every category that the policy acts on, and no listed word calls for the language model.
+A stage decides what it is sure of and leaves the rest to the next. The CNN may let a prompt pass
+only if it knows every category that the policy acts on, and if the prompt has no listed word.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from deployments.guard.words.normalise import normalise, readings
 from deployments.policy import MINORS, Policy
 
 Tables = Sequence[Mapping[str, float]]
-"""Category -> score, one table for each piece of a request that a stage read apart."""
+"""Category -> score; one table for each piece of a request."""
 
 
 class Embedding(Protocol):
@@ -49,7 +49,7 @@ class Cascade:
         self._blocklist = Blocklist(policy)
 
     def reworded(self, policy: Policy) -> "Cascade":
-        """The same stages with the word lists of `policy`, which must differ in these alone."""
+        """The same stages with the word lists of `policy`, which may differ in nothing else."""
         return Cascade(policy, self._llm, self._cnn, self._thread)
 
     async def judge(self, request: GuardRequest) -> PromptVerdict:
@@ -62,7 +62,7 @@ class Cascade:
         return found if isinstance(found, PromptVerdict) else await self.decide(request, found)
 
     async def screen(self, request: GuardRequest) -> PromptVerdict | Screening:
-        """The verdict where it takes no language model; else what was found on the way to it."""
+        """The verdict, if it needs no language model; else what the first stages found."""
         started = time.perf_counter()
         if joins_minor_and_sexual(request.prompt, request.negative_prompt):
             return self._minors_verdict(started)
@@ -91,7 +91,7 @@ class Cascade:
     async def decide(self, request: GuardRequest, screening: Screening) -> PromptVerdict:
         """The verdict of the language model on what was screened.
 
-        What was screened under other word lists is screened again.
+        A screening under other word lists is done again.
 
         Raises:
             Unavailable: the model cannot answer; there is no verdict then.
@@ -110,12 +110,12 @@ class Cascade:
         return self._verdict(decision, stage, started, screening.stages)
 
     async def judge_by_embedding(self, request: GuardRequest) -> PromptVerdict | None:
-        """What the embedding stage decides alone, without the rules before it; None: nothing."""
+        """The embedding stage's verdict alone, without the rules; None where it is not sure."""
         seen = await self._read(request)
         return self._settled(seen, request, Hits((), ()), time.perf_counter(), [])
 
     async def judge_by_model(self, request: GuardRequest) -> PromptVerdict:
-        """The verdict of the language model alone, without the rules before it."""
+        """The language model's verdict alone, without the rules."""
         return await self.decide(request, Screening(policy=self._policy.ref))
 
     async def _read(self, request: GuardRequest) -> Tables:
@@ -143,7 +143,7 @@ class Cascade:
         known = self._cnn is not None and set(acting) <= set(self._cnn.categories)
         decision = self._decide(tables, request)
         listed = {*hits.blocked, *hits.suspect} & set(acting)
-        # Without a table it has read nothing: the encoder drops characters that others may show.
+        # No table means that the CNN read nothing: its encoder drops characters that others read.
         if tables and worst < self._policy.cnn.pass_below and known and not listed:
             if decision.action == "allow":
                 return self._verdict(decision, "cnn", started, records)
@@ -161,7 +161,7 @@ class Cascade:
         return None
 
     def _blocking(self, acting: Sequence[str]) -> list[str]:
-        # What may be rewritten instead must not be blocked by a reader that sees harm, not kinds.
+        # The CNN tells harm better than its kind: it must not block what the policy would rewrite.
         return [name for name in acting if self._policy.categories[name].action == "block"]
 
     def _decide(self, tables: Tables, request: GuardRequest) -> Decision:
@@ -228,7 +228,7 @@ def _heaviest(tables: Tables, names: Sequence[str]) -> float:
 
 
 def _questions(request: GuardRequest) -> list[GuardRequest]:
-    """What the model reads: the request without disguise, and once more if it spells in code."""
+    """The request without disguise, and again with its spelling resolved if that differs."""
     plain = request.model_copy(
         update={
             "prompt": normalise(request.prompt),

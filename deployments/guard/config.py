@@ -10,10 +10,10 @@ from deployments.policy import CNNThresholds
 
 
 class ShadowConfig(BaseModel):
-    """What runs beside the active guard, is logged where it decides otherwise, and never acts.
+    """A candidate that judges the active guard's prompts, is logged where it differs, never acts.
 
-    A whole policy, or a single stage of the active one: what is not given is as it is in force. A
-    policy file of its own is read at the start only; the active one's word lists are followed.
+    It is a whole policy, or the active one with another single stage. A policy file of its own is
+    read once, at the start; the active policy's word lists are followed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,7 +22,7 @@ class ShadowConfig(BaseModel):
     cnn: str | None = Field(None, description="folder of another embedding CNN, `none`: without")
     cnn_thresholds: CNNThresholds | None = Field(None, description="instead of the policy's `cnn`")
     log: str = Field("runs/shadow.jsonl", description="appended to, relative to the repository")
-    at_once: int = Field(8, ge=1, description="prompts in flight; beyond it they are left out")
+    at_once: int = Field(8, ge=1, description="prompts in flight; further ones are left out")
     seconds: float = Field(30.0, gt=0, description="after which a prompt is given up")
 
     @model_validator(mode="after")
@@ -42,10 +42,10 @@ class GuardConfig(BaseModel):
         "safelight", description="how the model is asked and answers: the family it belongs to"
     )
     llm_categories: dict[str, tuple[str, ...]] = Field(
-        {}, description="what a category of the model's own counts as: names of the policy's"
+        {}, description="category of the model's own -> categories of the policy that it counts as"
     )
     llm_unjudged: tuple[str, ...] = Field(
-        (), description="categories that the model's taxonomy lacks: other stages alone judge them"
+        (), description="categories that the model lacks and the other stages judge alone"
     )
     controversial: float = Field(
         0.5,

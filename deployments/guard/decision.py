@@ -1,4 +1,4 @@
-"""From scores to an action: what the policy says of what was found. Pure, strict in doubt."""
+"""From scores to the policy's action. A pure function, strict in doubt."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from deployments.contracts import Action, Operation, RewriteKind
 from deployments.policy import Policy
 
 UNKNOWN = "?"
-"""The key, in a table of scores, of harm of no kind that the policy names."""
+"""In a table of scores, the key for harm of no category of the policy."""
 
 
 class Decision(NamedTuple):
@@ -28,10 +28,9 @@ def decide(
 ) -> Decision:
     """The policy's answer to one or more tables of scores, one for each piece of the request.
 
-    A category has the worst score of any piece. A piece that is unsafe beyond doubt, while it is
-    unclear of which kind, must not slip between the categories: where the summed score of a piece's
-    acting categories reaches a threshold that none of them reaches alone, the highest of them
-    stands for all, with their sum. Harm of no known kind is held to the policy's own thresholds.
+    A category has its worst score in any piece. A piece may be clearly unsafe though its kind is
+    unclear: where its acting categories together reach a threshold that none reaches alone, the
+    highest of them gets their sum. Harm of no known kind is held to the policy's own thresholds.
 
     Args:
         tables: category -> P(request is unsafe and of that category); what is missing scores 0.
@@ -59,8 +58,8 @@ def decide(
             return Decision("steer", name, scores[name], None, scores)
         unnamed = bool(acting) and unknown >= getattr(policy.thresholds, level)
         if over:
-            # The higher score, so that what is more demeaning than violent is softened rather than
-            # blocked: the rewrite is judged again. Of equal ones the stricter.
+            # The highest score decides, so that what is more demeaning than violent is softened,
+            # not blocked: the rewrite is judged again. Of equal scores the stricter action decides.
             name = max(over, key=lambda n: (scores[n], policy.categories[n].action == "block"))
             category = policy.categories[name]
             if category.action == "block" or not unnamed:

@@ -1,9 +1,8 @@
-"""Word lists reloaded without a restart: the policy's files are looked at again and again.
+"""Reloads a policy's word lists without a restart.
 
-A replica starts with the policy that the application was built with. What its files say later is
-taken over only if it differs in word lists alone: the rest of a policy is also read by other
-services, and by calibrated stages, and takes a redeployment. Every verdict carries the hash of the
-policy that decided.
+A replica starts with the policy that the application was built with. It takes over a later one only
+if nothing but word lists has changed: other services, and calibrated stages, read the rest, so that
+needs a redeployment. Every verdict carries the hash of the policy that decided.
 """
 
 import asyncio
@@ -18,23 +17,23 @@ from deployments.policy.loading import read_policy
 logger = logging.getLogger(__name__)
 
 Stamp = tuple[int, int, int]
-"""Of a file: modification time in ns, size, and inode, which a replaced file has not in common."""
+"""A file's modification time in ns, size and inode; a file that replaces it has another inode."""
 
 
 class PolicyWatch:
     """Notices when a policy's word lists have changed in its files."""
 
     def __init__(self, path: Path, policy: Policy) -> None:
-        """`policy` is the one in force, which need not be what the file says by now."""
+        """`policy` is the one in force; the file may have changed since."""
         self._path, self._policy = path, policy
         self._found = policy
         self._stamps: dict[Path, Stamp | None] = {path: None}
 
     def newer(self) -> Policy | None:
-        """The policy with other word lists than those in force, until it is adopted; else None.
+        """The policy with its new word lists, until it is adopted; None if there are none.
 
-        A file that is gone, has mistakes, or differs in more than word lists changes nothing and is
-        logged, once until it changes again.
+        A file that is gone, has mistakes, or differs in more than word lists changes nothing. It is
+        logged once for each change.
         """
         stamps = {file: _stamp(file) for file in self._stamps}
         if stamps != self._stamps:
@@ -42,12 +41,12 @@ class PolicyWatch:
         return None if self._found == self._policy else self._found
 
     def adopt(self, policy: Policy) -> None:
-        """Says that this policy is in force now."""
+        """Notes that this policy is in force now."""
         self._policy = policy
 
     def _read(self, stamps: dict[Path, Stamp | None]) -> None:
         reading = read_policy(self._path)
-        # A file that is named for the first time has no stamp from before it was read.
+        # The stamp must be older than the reading: a file that is named only now has none.
         self._stamps = {file: stamps.get(file) for file in reading.files}
         if reading.policy is None:
             logger.error("word lists kept: %s", "; ".join(map(str, reading.mistakes)))
@@ -60,7 +59,7 @@ class PolicyWatch:
 async def follow(
     watch: PolicyWatch, seconds: float, take: Callable[[Policy], Awaitable[None]]
 ) -> None:
-    """Hands every change over, for ever; looks every `seconds`, the first time at once."""
+    """Looks for a change every `seconds`, first at once, and hands it to `take`. Never returns."""
     while True:
         try:
             if policy := await asyncio.to_thread(watch.newer):
@@ -81,5 +80,5 @@ def _stamp(file: Path) -> Stamp | None:
 
 
 def _rest(policy: Policy) -> dict[str, object]:
-    """All of a policy in which one that is taken over may not differ from the one in force."""
+    """The part of a policy that a reload may not change."""
     return policy.model_dump(exclude={"version": True, "categories": {"__all__": set(LISTS)}})

@@ -55,7 +55,7 @@ def _parsed(line: str, where: str) -> ShadowRecord:
 
 
 def totals(records: Sequence[ShadowRecord]) -> Counts:
-    """The counts of all replicas: those only rise, so each one's highest count."""
+    """The sum over all replicas of each one's highest counts: counts only rise."""
     highest: dict[str, dict[str, int]] = {}
     for record in records:
         seen = highest.setdefault(record.replica, {})
@@ -66,7 +66,7 @@ def totals(records: Sequence[ShadowRecord]) -> Counts:
 
 
 def changes(records: Sequence[ShadowRecord]) -> dict[str, dict[str, Counter[str]]]:
-    """How often the candidate's action would have been another: action -> category -> `before`."""
+    """Changed decisions: the candidate's action -> category -> counts by the active action."""
     found: dict[str, dict[str, Counter[str]]] = {}
     for record in records:
         if record.case:

@@ -32,7 +32,7 @@ def action(
         ({UNKNOWN: 0.5}, ("block", None)),
     ],
 )
-def test_thresholds_and_actions(table, expected):
+def test_a_score_acts_from_its_threshold_on(table, expected):
     assert action(table) == expected
 
 

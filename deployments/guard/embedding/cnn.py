@@ -3,7 +3,7 @@
 Kim (2014), "Convolutional Neural Networks for Sentence Classification": filters of several widths,
 the maximum over time, one linear layer. The encoder is all-MiniLM-L6-v2 with a LoRA merged in, so
 that token states carry harm as well as topic. It knows the categories that it was trained on by
-name; it is the cheap first reader, and what it is unsure of goes to the language model.
+name. It is the cheap first reader; what it is unsure of goes to the language model.
 """
 
 import json
@@ -87,7 +87,7 @@ class HarmCNN(nn.Module):
         pooled = []
         for span, convolution in zip(self.spans, self.convolutions, strict=True):
             out = convolution(padded)
-            # A position counts if its filter touches the text: else padding would be a feature.
+            # A position counts only if its filter touches the text: padding must be no feature.
             place = torch.arange(out.shape[2], device=states.device)
             touches = (place + span > PADDING) & (place < PADDING + lengths[:, None])
             pooled.append(out.masked_fill(~touches[:, None], float("-inf")).amax(2).relu())
@@ -134,7 +134,7 @@ class CNNStage:
         """What the network says of every window, uncalibrated.
 
         Raises:
-            UnparsableAnswer: it says something that is no number.
+            UnparsableAnswer: a logit is not finite.
         """
         windows = self._encoder.encode([as_text(request) for request in requests])
         found = []

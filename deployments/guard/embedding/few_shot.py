@@ -1,11 +1,10 @@
 """Categories that an operator shows by a handful of sentences: matched by embedding, untrained.
 
-For each such category a logistic regression parts the operator's sentences (and the category's
-description) from the allowed ones and from everyday prompts, when the replica starts. It is fitted
-on the sentences' mean token states, then once more with the token of each sentence that told most:
-what is forbidden is often one word of a prompt, which the mean of a long one drowns. A prompt's
-score joins both views. It is coarse; the language model, which reads description and examples, has
-the other voice.
+When the replica starts, a logistic regression for each such category learns to tell the operator's
+forbidden sentences and the category's description from the allowed sentences and everyday prompts.
+It is fitted on the sentences' mean token states, and again with each sentence's most telling token
+added: one forbidden word would drown in the mean of a long prompt. A prompt's score weighs both.
+The score is coarse, so the language model, which reads description and examples, is asked as well.
 """
 
 import math
@@ -29,12 +28,12 @@ BACKGROUND = Path(__file__).parent / "tables" / "background.txt"
 # The weights were chosen on the `invented` categories of
 # training/language/guard/tables/policy_variants.yaml.
 DESCRIPTION_WEIGHT = 6.0
-"""Of the description, where the operator's sentences have one each."""
+"""Weight of the description in the fit; each of the operator's sentences has weight 1."""
 BACKGROUND_WEIGHT = 0.1
-"""Of one background prompt, likewise."""
+"""Weight of one background prompt in the fit."""
 INVERSE_PENALTY = 10.0
 TOKEN_SHARE = 0.6
-"""Of the most telling token in the log-odds; the mean of all tokens has the rest."""
+"""Share of the most telling token in the log-odds; the mean of all tokens has the rest."""
 
 
 class FewShot:

@@ -60,8 +60,7 @@ class LLMStage:
         """Tables of category -> score: one or more for each window of each request, all asked at
         once.
 
-        Where the model finds harm and then names no category of the policy's, the table is
-        UNKNOWN's alone.
+        Where the model finds harm and names no category of the policy, the table has UNKNOWN alone.
 
         Raises:
             UnparsableAnswer: the model gives no verdict.
@@ -105,8 +104,8 @@ class LLMStage:
     def _graded(self, name: str, unsafe: float, harmful: float) -> float:
         """The category's score from P(unsafe) and P(at least controversial).
 
-        What is rather controversial than safe stands between the category's thresholds `steer` and
-        `act`, where the configuration puts it, unless it is unsafe beyond that.
+        A prompt that is more likely controversial than safe scores between the category's
+        thresholds `steer` and `act`, where the configuration says, or P(unsafe) if that is higher.
         """
         limits = self._policy.thresholds_of(name)
         middle = limits.steer + self._controversial * (limits.act - limits.steer)

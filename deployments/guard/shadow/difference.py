@@ -1,4 +1,4 @@
-"""Where two guards part on the same prompt."""
+"""How two guards decide the same prompt differently."""
 
 from typing import Self
 
@@ -28,7 +28,7 @@ class Side(Contract):
 
 
 class Difference(Contract):
-    """A decision under the active guard, and the other one under the candidate."""
+    """The active guard's decision on a prompt, and the candidate's, which is another."""
 
     before: Side
     after: Side
@@ -46,6 +46,6 @@ class Difference(Contract):
 
     @property
     def category(self) -> str:
-        """The category at issue: why the candidate acts, or why the active guard did."""
+        """The candidate's category; the active guard's if the candidate lets the prompt pass."""
         side = self.before if self.after.action == "allow" else self.after
         return side.category or "unknown"

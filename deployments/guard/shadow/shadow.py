@@ -1,8 +1,8 @@
-"""A candidate guard beside the active one: its differing verdicts are logged, and never acted on.
+"""A candidate guard beside the active one: its differing verdicts are logged and never acted on.
 
-It judges a prompt only after the active verdict is there, in a task of its own; nothing waits for
-it, and whatever goes wrong in it stays in it. `python -m deployments.ops.shadow_report LOG` says
-what would have been blocked.
+It judges a prompt after the active guard has, in a task of its own. Nothing waits for it, and its
+failures change nothing. `python -m deployments.ops.shadow_report LOG` says what it would have
+blocked.
 """
 
 import asyncio
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 Judge = Callable[[GuardRequest], Awaitable[PromptVerdict]]
 EVERY = 1000
-"""Prompts after which the counts are logged even if nothing differs, and failures once more."""
 
 
 class Counts(Contract):
@@ -50,7 +49,7 @@ class Case(Contract):
 
 
 class ShadowRecord(Contract):
-    """One line of the log: a case, or the counts alone. `replica` tells their counts apart."""
+    """One line of the log: a case, or the counts alone. Each `replica` counts for itself."""
 
     time: AwareDatetime
     replica: str
@@ -111,15 +110,29 @@ class ShadowLog:
 class Shadow:
     """Runs the candidate after the active guard, on at most `at_once` prompts at the same time."""
 
-    def __init__(self, candidate: Judge, log: ShadowLog, at_once: int, seconds: float) -> None:
+    def __init__(
+        self,
+        candidate: Judge,
+        log: ShadowLog,
+        at_once: int,
+        seconds: float,
+        *,
+        counts_every: int = EVERY,
+    ) -> None:
+        """
+        Args:
+            seconds: after which the candidate's verdict on a prompt is given up.
+            counts_every: prompts without a difference after which the counts are logged; failures
+                are logged as often.
+        """
         self._judge, self._log = candidate, log
-        self._at_once, self._seconds = at_once, seconds
+        self._at_once, self._seconds, self._every = at_once, seconds, counts_every
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self.counts = Counts()
 
     def follow(self, request: GuardRequest, verdict: PromptVerdict) -> None:
-        """Has the candidate judge the prompt too. Returns at once; needs a running loop."""
+        """Starts the candidate on the prompt and returns. Needs a running loop."""
         if len(self._tasks) >= self._at_once:
             self._count("dropped")
             return
@@ -161,11 +174,13 @@ class Shadow:
             if difference:
                 self._count("differing")
                 await asyncio.to_thread(self._log.case, request, difference, self.counts)
-            elif self.counts.compared % EVERY == 0:
+            elif self.counts.compared % self._every == 0:
                 await asyncio.to_thread(self._log.counts, self.counts)
         except Exception:
             self._count("failed")
-            if self.counts.failed % EVERY == 1:  # one that always fails must not fill the log
+            if (
+                self.counts.failed - 1
+            ) % self._every == 0:  # one that always fails must not fill the log
                 logger.exception("the shadow gave no verdict, %d so far", self.counts.failed)
 
     def _count(self, what: str) -> None:

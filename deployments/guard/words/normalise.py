@@ -1,4 +1,4 @@
-"""Text as a reader sees it: the many ways to spell a letter become the letter.
+"""Text as a reader sees it: every way to spell a letter becomes the letter.
 
 `normalise` undoes what Unicode hides: compatibility forms, invisible characters, combining marks,
 letters of other scripts that look Latin. `readings` adds what people do by hand: letters apart,
@@ -47,7 +47,7 @@ STANDS_FOR = {
 }  # fmt: skip
 """All letters that a digit or a symbol may stand for."""
 ORNAMENTAL = ("LATIN", "CHEROKEE", "LISU", "COPTIC", "CANADIAN", "OLD ITALIC", "DESERET", "CARIAN")
-"""Scripts whose letters stand in prompts for their looks."""
+"""Scripts whose letters people use for their looks."""
 STROKES = (
     (r"\/\/", "w"), (r"|\/|", "m"), (r"|\|", "n"), ("|_|", "u"), ("|-|", "h"), ("|)", "d"),
     ("|>", "p"), ("|<", "k"), ("/\\", "a"), ("\\/", "v"), ("()", "o"),
@@ -55,7 +55,7 @@ STROKES = (
 DRAWN = re.compile("|".join(re.escape(strokes) for strokes, _ in STROKES))
 WORD = re.compile(r"\S+")
 PART = re.compile(r"[^\s\-/,;:]+")
-"""What is spelt as one word: in `12-year-old` and `style,8k` the number stands apart."""
+"""A piece that is spelt as one word: in `12-year-old` and `style,8k` the number is its own."""
 APART = re.compile(
     r"(?<![^\W_])[^\W_](?:([\W_])[^\W_](?:\1[^\W_])+|([\W_]{2,3})[^\W_](?:\2[^\W_])+)(?![^\W_])"
 )

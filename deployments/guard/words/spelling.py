@@ -2,8 +2,8 @@
 
 A trie of the words is walked from each place where one may start; a character may take several
 branches, separators take none. Walks end after `REACH` characters and nearly all after two or
-three, so the time is linear in the text. What real English words spell by themselves is no find:
-`be heading`, `ballet`, `lunching`.
+three, so the time is linear in the text. A term that real English words spell by themselves is not
+found: `be heading`, `ballet`, `lunching`.
 """
 
 import re
@@ -15,7 +15,7 @@ from symspellpy import SymSpell, Verbosity
 from deployments.guard.words.normalise import PART, QUANTITY, known_words, letters
 
 SHORT, LONG = 4, 6
-"""From `SHORT` letters on, neighbours may be swapped; from `LONG` on, any one edit is forgiven."""
+"""From `SHORT` letters on, two neighbours may be swapped; from `LONG` on, any one edit counts."""
 BACKWARDS = 4
 """Words of this many letters are found backwards too."""
 SENTENCE = 12
@@ -25,9 +25,9 @@ REACH = 120
 GAP = 4
 """Characters that may stand between two letters."""
 MASKS, MASK = 3, "*#"
+"""How many letters of one word may be masked, and the characters that mask a letter."""
 INSIDE = "!|+(<{"
 """Symbols that stand for letters only before others; elsewhere they are punctuation."""
-"""Characters behind which one word may hide letters, and how many of them."""
 DIGRAPHS = (("w", "vv"), ("f", "ph"), ("m", "rn"))
 PIECE = re.compile(r"[^\W_]+")
 NUMBERED = re.compile(r"\d[^\W_]|[^\W_]\d")

@@ -14,7 +14,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,14 +32,14 @@ from deployments.policy import Policy, load_policy
 
 Judge = Callable[[GuardRequest], Awaitable[PromptVerdict]]
 ENVIRONMENT = {"VLLM_LOGGING_STREAM": "ext://sys.stderr"}
-"""vLLM's log would stand among the lines."""
+"""Keeps vLLM's log out of the lines."""
 AT_ONCE = 32
 """Prompts that are judged at the same time."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One prompt under both policies; a side without a verdict has the error instead."""
+    """One prompt under both policies: two verdicts, or the error in place of one."""
 
     request: GuardRequest
     before: PromptVerdict | Unavailable
@@ -165,9 +165,10 @@ def _environment(holder: Mapping[str, Any]) -> dict[str, str]:
     return (holder.get("runtime_env") or {}).get("env_vars") or {}
 
 
-async def _compare_on_models(
+async def compare_on_models(
     before: Policy, after: Policy, requests: Sequence[GuardRequest], config: GuardConfig
 ) -> list[Compared]:
+    """Both verdicts on every request, by the models of a guard that is started for it."""
     from deployments.guard.models import GuardModels  # loads torch, which reads the environment
 
     llm = LanguageModel("guard", config.llm)
@@ -179,7 +180,16 @@ async def _compare_on_models(
         llm.shutdown()
 
 
-def main(arguments: list[str] | None = None) -> int:
+Comparison = Callable[
+    [Policy, Policy, Sequence[GuardRequest], GuardConfig], Coroutine[Any, Any, list[Compared]]
+]
+
+
+def main(arguments: list[str] | None = None, compare_on: Comparison = compare_on_models) -> int:
+    """
+    Args:
+        compare_on: compares two policies on requests by the configured guard.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -199,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
         config, environment = read_guard(options.config)
         for name, value in {**ENVIRONMENT, **environment}.items():
             os.environ.setdefault(name, value)
-        found = asyncio.run(_compare_on_models(before, after, requests, config))
+        found = asyncio.run(compare_on(before, after, requests, config))
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2

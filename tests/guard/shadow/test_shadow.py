@@ -16,13 +16,12 @@ from deployments.errors import ConfigurationError
 from deployments.guard.config import GuardConfig, ShadowConfig
 from deployments.guard.guard import Guard
 from deployments.guard.models import GuardModels
-from deployments.guard.shadow import shadow as module
 from deployments.guard.shadow.shadow import Counts, Shadow, ShadowLog, candidate_cnn, candidate_of
 from deployments.inference.language_model import LanguageModelConfig
 from deployments.ops.serve_config import read_serve_config
 from deployments.ops.shadow_report import main as report
 from deployments.paths import ROOT
-from deployments.policy import CNNThresholds, Policy
+from deployments.policy import CNNThresholds
 from tests.guard.parts import POLICY, TableModel
 from tests.ops.policy.test_diff import CANDIDATE, TABLE, changed, judge
 
@@ -36,9 +35,12 @@ def shadow(tmp_path):
     """Makes a shadow, and gives the lines of its log."""
     path = tmp_path / "runs" / "shadow.jsonl"
 
-    def make(candidate=None, active: Policy = POLICY, at_once: int = 8, seconds: float = 5.0):
-        log = ShadowLog(path, active, CANDIDATE, "embedded:cnn")
-        return Shadow(candidate or judge(CANDIDATE, TableModel(TABLE)), log, at_once, seconds)
+    def make(
+        candidate=None, active=POLICY, at_once=8, seconds=60.0, log_path=path, **fields
+    ) -> Shadow:
+        log = ShadowLog(log_path, active, CANDIDATE, "embedded:cnn")
+        candidate = candidate or judge(CANDIDATE, TableModel(TABLE))
+        return Shadow(candidate, log, at_once, seconds, **fields)
 
     make.path = path
     make.lines = lambda: [json.loads(line) for line in path.read_text().splitlines()]
@@ -146,20 +148,15 @@ async def test_a_shadow_that_fails_or_hangs_is_counted_and_not_felt(shadow, capl
     assert shadow.lines() == []
 
 
-async def test_a_log_that_is_full_is_not_felt(shadow, monkeypatch):
-    def full(descriptor, record):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(module, "append", full)
-    running = shadow()
+async def test_a_log_that_is_full_is_not_felt(shadow):
+    running = shadow(log_path=Path("/dev/full"))
     await follow(running, "a logo")
     running.close()
     assert running.counts == Counts(compared=1, differing=1, failed=1)
 
 
-async def test_counts_are_logged_now_and_then_and_at_the_end(shadow, monkeypatch):
-    monkeypatch.setattr(module, "EVERY", 2)
-    running = shadow()
+async def test_counts_are_logged_now_and_then_and_at_the_end(shadow):
+    running = shadow(counts_every=2)
     await follow(running, "a dog", "a cat", "a cow")
     running.close()
     assert [line["counts"]["compared"] for line in shadow.lines()] == [2, 3]

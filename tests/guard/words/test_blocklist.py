@@ -1,7 +1,6 @@
 """The policy's word lists, and the disguises in which their terms are found."""
 
 import random
-import time
 
 import pytest
 from hypothesis import given
@@ -12,11 +11,11 @@ from deployments.guard.words.normalise import readings
 from evaluation.common.files import rows
 from evaluation.prompts import obfuscation
 from tests.guard.parts import POLICY
+from tests.guard.words.linear import LENGTH, assert_linear
 
 BLOCKLIST = Blocklist(POLICY)
 TWENTY = Blocklist(obfuscation.policy())
 OWNERS = {term: name for name, terms in obfuscation.TERMS.items() for term in terms}
-LENGTH = 64_000
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ def test_parts_of_words_are_not_terms(prompt):
     assert BLOCKLIST.find(readings(prompt)) == Hits((), ())
 
 
-def test_suspect_terms_and_order():
+def test_hits_are_listed_as_the_policy_lists_its_categories():
     found = BLOCKLIST.find(readings("oafs with a knife in a blood bath"))
     assert found == Hits(("violence", "demeaning"), ("violence",))
 
@@ -72,7 +71,7 @@ def test_suspect_terms_and_order():
         ("pooorn", "sexual"),
     ],
 )
-def test_disguised_terms(prompt, category):
+def test_a_disguised_term_is_found_if_enough_of_it_is_left(prompt, category):
     expected = (category,) if category else ()
     assert TWENTY.find(readings(f"a poster of {prompt}, 4k")).blocked == expected
 
@@ -192,15 +191,4 @@ def _random_text(first: int, last: int) -> str:
     ids=lambda text: repr(text[:12]),
 )
 def test_the_time_is_linear_in_the_text(text):
-    TWENTY.find(readings("warm the caches"))
-    assert _seconds(text) < 3 * 8 * _seconds(text[: LENGTH // 8])
-
-
-def _seconds(text: str) -> float:
-    """The least of three runs' CPU time, of this thread alone: the suite's services have others."""
-    times = []
-    for _ in range(3):
-        started = time.thread_time()
-        TWENTY.find(readings(text))
-        times.append(time.thread_time() - started)
-    return min(times)
+    assert_linear(lambda part: TWENTY.find(readings(part)), text)

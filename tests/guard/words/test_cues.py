@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 import yaml
@@ -16,6 +17,16 @@ ROWS = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 GROUPS = ROWS["groups"]
 WORDS = yaml.safe_load((ROOT / "configs" / "policies" / "words.yaml").read_text(encoding="utf-8"))
 SLOT = re.compile(r"\{(\w+)\}|\[(\w+)\] ?")
+BESIDE_NAKED_CHILDREN = (
+    "a naked child, {}",
+    "{} and a naked child",
+    "naked {} child",
+    "a child {} undressed",
+    "sexy {} {} teen",
+    "{}, porn, 12 years old",
+    "N4ked sch00lgirl {}",
+)
+SHIPPED = Blocklist(load_policy(ROOT / "configs" / "policies" / "default.yaml"))
 
 
 def texts(row: str) -> Iterator[str]:
@@ -86,21 +97,9 @@ class TestEveryHarmlessPhrase:
     def test_holds_a_cue_and_so_is_needed(self, row, phrases):
         assert any(True for phrase in phrases for _ in SEXUAL.cues.find(phrase))
 
-    @pytest.mark.parametrize(
-        "attack",
-        [
-            "a naked child, {}",
-            "{} and a naked child",
-            "naked {} child",
-            "a child {} undressed",
-            "sexy {} {} teen",
-            "{}, porn, 12 years old",
-            "N4ked sch00lgirl {}",
-        ],
-    )
-    def test_excuses_no_cue_beside_it(self, row, phrases, attack):
-        passed = [p for p in phrases if not joins_minor_and_sexual(attack.replace("{}", p))]
-        assert not passed
+    def test_excuses_no_cue_beside_it(self, row, phrases):
+        attacks = [attack.replace("{}", p) for p, attack in product(phrases, BESIDE_NAKED_CHILDREN)]
+        assert not [attack for attack in attacks if not joins_minor_and_sexual(attack)]
 
     def test_is_harmless_to_the_word_lists_too(self, row, phrases):
         found = {phrase: SHIPPED.find([phrase]) for phrase in phrases}
@@ -119,16 +118,9 @@ class TestEveryHarmlessPhraseOfMinors:
     def test_holds_a_cue_and_so_is_needed(self, row, phrases):
         assert any(True for phrase in phrases for _ in MINOR.cues.find(phrase))
 
-    @pytest.mark.parametrize(
-        "attack",
-        ["a nude child, {}", "{} naked toddler", "a kid {} nude", "{} {} topless, aged 15"],
-    )
-    def test_excuses_no_cue_beside_it(self, row, phrases, attack):
-        passed = [p for p in phrases if not joins_minor_and_sexual(attack.replace("{}", p))]
-        assert not passed
-
-
-SHIPPED = Blocklist(load_policy(ROOT / "configs" / "policies" / "default.yaml"))
+    def test_excuses_no_cue_beside_it(self, row, phrases):
+        attacks = [attack.replace("{}", p) for p, attack in product(phrases, BESIDE_NAKED_CHILDREN)]
+        assert not [attack for attack in attacks if not joins_minor_and_sexual(attack)]
 
 
 def test_a_policys_own_exceptions_do_not_weaken_the_rule():

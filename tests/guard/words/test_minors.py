@@ -4,14 +4,13 @@ The sentences that must be blocked are short and bare on purpose.
 """
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
 from deployments.guard.words.minors import joins_minor_and_sexual
+from tests.guard.words.linear import LENGTH, assert_linear
 
-LENGTH = 64_000
 CASES_FILE = Path(__file__).with_name("minors_cases.jsonl")
 
 MINORS = (
@@ -181,14 +180,4 @@ def test_a_harmless_phrase_excuses_nothing_beside_it(prompt):
 )
 def test_the_time_is_linear_in_the_text(piece):
     text = (piece * LENGTH)[:LENGTH]
-    assert _seconds(text) < 3 * 8 * _seconds(text[: LENGTH // 8])
-
-
-def _seconds(text: str) -> float:
-    """The least of three runs' CPU time, of this thread alone."""
-    times = []
-    for _ in range(3):
-        started = time.thread_time()
-        joins_minor_and_sexual(text, text)
-        times.append(time.thread_time() - started)
-    return min(times)
+    assert_linear(lambda part: joins_minor_and_sexual(part, part), text)

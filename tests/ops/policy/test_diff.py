@@ -147,21 +147,23 @@ def test_the_guard_is_the_one_that_the_configuration_serves():
     assert environment["HF_HUB_OFFLINE"] == "1"
 
 
-@pytest.mark.parametrize("command", [main, lambda rest: policy_main(["diff", *rest])])
-def test_both_command_lines_compare(command, tmp_path, capsys, monkeypatch):
+def test_the_command_prints_changed_decisions_and_ends_with_json(tmp_path, capsys):
     async def on_table(before, after, requests, config):
         model = TableModel(TABLE)
         return await compare(judge(before, model), judge(after, model), requests)
 
-    monkeypatch.setattr(module, "_compare_on_models", on_table)
     files = []
     for policy in (POLICY, CANDIDATE):
         files.append(tmp_path / f"{policy.name}.yaml")
         files[-1].write_text(json.dumps(policy.model_dump(mode="json")))  # JSON is YAML too
     (tmp_path / "prompts.txt").write_text("a dog\na logo\n")
-    assert command([str(file) for file in (*files, tmp_path / "prompts.txt")]) == 0
+    assert main([str(file) for file in (*files, tmp_path / "prompts.txt")], on_table) == 0
     line, summed = capsys.readouterr().out.splitlines()
     assert line.endswith('block brands 0.90 by llm: "a logo"')
     assert json.loads(summed)["changes"] == {"allow -> block": {"brands": 1}}
-    assert command([str(tmp_path / "none.yaml"), str(files[1]), "prompts.txt"]) == 2
+
+
+@pytest.mark.parametrize("command", [main, lambda rest: policy_main(["diff", *rest])])
+def test_both_command_lines_name_a_missing_policy(command, tmp_path, capsys):
+    assert command([str(tmp_path / "none.yaml"), str(tmp_path / "b.yaml"), "prompts.txt"]) == 2
     assert "none.yaml" in capsys.readouterr().err

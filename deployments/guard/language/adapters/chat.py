@@ -23,7 +23,7 @@ OPENING: dict[Operation, str] = {
 AVOIDING = "\nIt must not show:"
 """On a line of its own, which no text of a user can have."""
 ANSWER_TOKENS = 64
-"""More than any list of categories takes; an answer that is longer is none."""
+"""A list of categories takes fewer; a longer answer counts as no answer."""
 
 
 class ChatFrame(ChatTemplate):
@@ -122,10 +122,10 @@ class ChatAdapter:
 def own_kinds(
     default: Mapping[str, tuple[str, ...]], policy: Policy, config: GuardConfig
 ) -> dict[str, tuple[str, ...]]:
-    """What each category of the model's counts as under the policy, as the operator has it.
+    """Category of the model -> categories of the policy that it counts as.
 
     Raises:
-        ConfigurationError: `guard.llm_categories` names what the model or the policy has not.
+        ConfigurationError: `guard.llm_categories` names a category that the model or policy lacks.
     """
     for said, meant in config.llm_categories.items():
         if said not in default:

@@ -1,4 +1,4 @@
-"""What the LLM stage needs of a way of asking a model."""
+"""What the LLM stage needs of an adapter: it asks the model and reads its answer."""
 
 from collections.abc import Mapping
 from typing import Literal, Protocol
