@@ -12,6 +12,7 @@ from deployments.guard.models import Stages
 from deployments.inference.language_model import LanguageModelConfig
 from deployments.paths import ROOT
 from deployments.policy import Category, Policy, load_policy
+from tests.conftest import requests_open
 
 pytestmark = pytest.mark.vllm
 
@@ -133,10 +134,8 @@ async def test_a_cancelled_judge_leaves_nothing_in_the_engine(guard_model):
     judging = asyncio.create_task(
         cascade(guard_model, cnn=None).judge(GuardRequest(prompt="a house by the sea, " * 1000))
     )
-    await asyncio.sleep(0.1)  # by now it is in the engine
-    engine = guard_model._engine
-    assert engine.get_num_unfinished_requests()
+    assert await requests_open(guard_model)
     judging.cancel()
     with pytest.raises(asyncio.CancelledError):
         await judging
-    assert engine.get_num_unfinished_requests() == 0
+    assert guard_model._engine.get_num_unfinished_requests() == 0
