@@ -1,5 +1,6 @@
 """What test folders share: one language model on a real vLLM engine for the whole session."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -29,3 +30,12 @@ async def guard_model() -> AsyncIterator[LanguageModel]:
         model = LanguageModel("guard", LanguageModelConfig(model="embedded:guard"))
         yield model
         model.shutdown()
+
+
+async def requests_open(model: LanguageModel) -> int:
+    """Waits until the engine has unfinished requests, and says how many."""
+    async with asyncio.timeout(60):
+        # vLLM counts its requests and has no event to wait for.
+        while not (count := model._engine.get_num_unfinished_requests()):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    return count

@@ -1,7 +1,7 @@
-"""One thin wrapper on vLLM's AsyncLLM, shared by every deployment that asks a language model.
+"""A language model on vLLM: a thin wrapper on AsyncLLM for all services that ask one.
 
-It speaks token ids, so that a template decides alone what is text and what is a control token. The
-engine runs in a process of its own; a request whose caller is cancelled is aborted there.
+It takes token ids and no text, so a template alone decides what is a control token. The engine runs
+in a process of its own. When the caller of a request is cancelled, the engine aborts the request.
 """
 
 import logging
@@ -24,9 +24,13 @@ if TYPE_CHECKING:  # vLLM takes seconds to import, and the graph is built on mac
 
 logger = logging.getLogger(__name__)
 
+RESTART_SECONDS = 10.0
+"""Retry-After when the engine is dead or hangs. Serve then starts another replica, and an engine
+takes at least that long to load."""
+
 
 class LanguageModelConfig(BaseModel):
-    """Which model, and how vLLM runs it: immutable, unknown keys refused."""
+    """Which model, and how vLLM runs it. Immutable; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +39,7 @@ class LanguageModelConfig(BaseModel):
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "bfloat16"
     enforce_eager: bool = Field(True, description="no graph capture: starts faster, CPUs need it")
     block_size: int = Field(
-        32, ge=1, description="tokens per prefix-cache block; only whole blocks of a text are kept"
+        32, ge=1, description="tokens per block of the prefix cache, which keeps whole blocks only"
     )
     gpu_memory_utilization: float = Field(
         0.9,
@@ -45,17 +49,17 @@ class LanguageModelConfig(BaseModel):
     )
     engine: dict[str, Any] = Field({}, description="further arguments of vLLM's AsyncEngineArgs")
     stall_seconds: float = Field(
-        60.0, gt=0, description="without progress for so long on open requests, it counts as hung"
+        60.0, gt=0, description="open requests without progress for this long mean a hung engine"
     )
 
 
 class LanguageModel:
-    """A running engine and its tokenizer.
+    """A running engine and its tokenizer: a `protocols.CausalLM`.
 
     Attributes:
-        folder: the resolved model: a folder, or a hub id.
+        folder: the resolved model, a folder or a hub id.
         tokenizer: the model's own, from `transformers`.
-        max_tokens: tokens that a question and its answer may have together.
+        max_tokens: the most tokens that a question and its answer may have together.
     """
 
     def __init__(self, stage: str, config: LanguageModelConfig) -> None:
@@ -74,7 +78,8 @@ class LanguageModel:
         self.folder = resolve(config.model)
         self.max_tokens = config.max_model_len
         self._lifeline = Lifeline()
-        # It serves all of this process's children, so it must not end with this engine's.
+        # One tracker serves all children of this process. Started before the engine, it does not
+        # carry the engine's mark and does not end with it.
         resource_tracker.ensure_running()
         try:
             with self._lifeline.marking():
@@ -87,10 +92,10 @@ class LanguageModel:
     async def next_token_logprobs(
         self, ids: Sequence[int], token_ids: Sequence[int]
     ) -> dict[int, float]:
-        """Log-probability of each of `token_ids` as the token after `ids`: one forward pass.
+        """Log-probability of each of `token_ids` as the token after `ids`, in one forward pass.
 
         Raises:
-            UnparsableAnswer: the engine left one of them out.
+            UnparsableAnswer: the engine gave none for one of them.
             StageFailed: the engine is dead or cannot answer.
         """
         from vllm import SamplingParams
@@ -117,14 +122,13 @@ class LanguageModel:
         schema: Mapping[str, Any] | None = None,
         images: Sequence["Image.Image"] = (),
     ) -> str | None:
-        """The text that follows `ids`, without its stop token; None if it is cut off at the limit.
-
-        Temperature 0 is greedy, and the seed is of no account then.
+        """The text that follows `ids`, without its stop token; None if `max_tokens` cut it off.
 
         Args:
-            schema: JSON schema that the engine holds a whole answer to. The first answer to a
-                schema waits for its grammar, about a second.
-            images: what the picture tokens among `ids` stand for, in order.
+            temperature: 0 is greedy; the seed then has no effect.
+            schema: JSON schema that a whole answer obeys. The first answer under a schema waits
+                about a second for its grammar.
+            images: the pictures of the picture tokens among `ids`, in order.
 
         Raises:
             StageFailed: the engine is dead or cannot answer.
@@ -146,13 +150,13 @@ class LanguageModel:
         try:
             await self._engine.check_health()
         except Exception as error:
-            raise StageFailed(self._stage, "its engine is dead", 10.0) from error
+            raise StageFailed(self._stage, "its engine is dead", RESTART_SECONDS) from error
         idle = time.monotonic() - self._progress
         if self._open and idle > self._stall_seconds:
-            raise StageFailed(self._stage, f"no progress for {idle:.0f} s", 10.0)
+            raise StageFailed(self._stage, f"no progress for {idle:.0f} s", RESTART_SECONDS)
 
     def shutdown(self) -> None:
-        """Ends the engine and its processes. Harmless the second time."""
+        """Ends the engine and its processes. A second call does nothing."""
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.shutdown()
@@ -192,7 +196,7 @@ class LanguageModel:
         try:
             yield
         except Exception as error:
-            # Messages of libraries may quote the prompt; the log has them, the caller has not.
+            # A library's message may quote the prompt. It goes to the log, not to the caller.
             logger.exception("%s: the engine failed", self._stage)
             raise StageFailed(self._stage, f"its engine raised {type(error).__name__}") from error
         finally:
@@ -204,7 +208,7 @@ def _start(folder: str, config: LanguageModelConfig) -> Any:
     from vllm.config import StructuredOutputsConfig
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    # Where a schema allows blanks between its parts, a model may write blanks until it is cut off.
+    # A schema that allows blanks between its parts lets a model write blanks until it is cut off.
     compact = StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True)
     return AsyncLLM.from_engine_args(
         AsyncEngineArgs(

@@ -1,7 +1,7 @@
 """Long texts are read in windows, and this is where windows are cut."""
 
 
-def windows(length: int, size: int, overlap: int) -> list[slice]:
+def window_slices(length: int, size: int, overlap: int) -> list[slice]:
     """The windows of a sequence: together they cover it, and neighbours share `overlap` items.
 
     Args:

@@ -14,6 +14,7 @@ from deployments.inference.language_model import LanguageModel, LanguageModelCon
 from deployments.paths import ROOT
 from deployments.policy import load_policy
 from deployments.rewriter.revise.instruct import SCHEMA, Answer, InstructTemplate, order, parsed
+from tests.conftest import requests_open
 
 pytestmark = pytest.mark.vllm
 
@@ -82,13 +83,11 @@ async def test_a_request_that_does_not_fit_fails(guard_model):
 
 async def test_a_cancelled_await_aborts_the_request_in_the_engine(guard_model):
     endless = asyncio.create_task(guard_model.complete([1, 2, 3], 1000))
-    await asyncio.sleep(0.1)  # by now it is in the engine
-    engine = guard_model._engine
-    assert engine.get_num_unfinished_requests()
+    assert await requests_open(guard_model) == 1
     endless.cancel()
     with pytest.raises(asyncio.CancelledError):
         await endless
-    assert engine.get_num_unfinished_requests() == 0
+    assert guard_model._engine.get_num_unfinished_requests() == 0
     assert await guard_model.next_token_logprobs([1, 2, 3], [5])
 
 

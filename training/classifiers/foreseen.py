@@ -102,6 +102,6 @@ def _draw_all(target: Path, count: int, seed: int, split: Split) -> None:
 
 def _means(guided: Guided, texts: list[str], states: torch.Tensor) -> NDArray[np.float32]:
     """(n, 384): the mean of each caption's own token states."""
-    lengths = [len(ids) for ids in guided.text.tokenizer(texts, truncation=True).input_ids]
-    own = (torch.arange(states.shape[1]) < torch.tensor(lengths)[:, None])[:, :, None]
+    lengths = torch.tensor(guided.text.lengths(texts))
+    own = (torch.arange(states.shape[1]) < lengths[:, None])[:, :, None]
     return ((states * own).sum(dim=1) / own.sum(dim=1)).numpy()

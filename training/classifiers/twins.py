@@ -150,8 +150,8 @@ def mean_embeddings(drawn: Examples) -> NDArray[np.float32]:
             captions = [example.caption.text for example in drawn.all[start : start + 100]]
             with torch.autocast("cpu", torch.bfloat16):
                 states = text(captions).float()
-            lengths = [len(ids) for ids in text.tokenizer(captions, truncation=True).input_ids]
-            own = torch.arange(states.shape[1]) < torch.tensor(lengths)[:, None]
+            lengths = torch.tensor(text.lengths(captions))
+            own = torch.arange(states.shape[1]) < lengths[:, None]
             means.append((states * own[:, :, None]).sum(dim=1) / own.sum(dim=1, keepdim=True))
         np.save(target / "means.npy", torch.cat(means).numpy())
 

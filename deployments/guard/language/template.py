@@ -11,7 +11,7 @@ from deployments.contracts import GuardRequest
 from deployments.errors import ConfigurationError
 from deployments.inference.prompt_template import PromptTemplate
 from deployments.inference.protocols import Tokenizer
-from deployments.inference.windows import windows
+from deployments.inference.windows import window_slices
 from deployments.policy import Category, Policy
 
 INSTRUCTION = (
@@ -101,8 +101,8 @@ def in_windows(
     if len(prompt) + len(negative) <= window:
         return [(prompt, negative)]
     return [
-        *((prompt[part], []) for part in windows(len(prompt), window, overlap)),
-        *(([], negative[part]) for part in windows(len(negative), window, overlap)),
+        *((prompt[part], []) for part in window_slices(len(prompt), window, overlap)),
+        *(([], negative[part]) for part in window_slices(len(negative), window, overlap)),
     ]
 
 

@@ -12,6 +12,7 @@ from deployments.guard.models import GuardModels
 from deployments.inference.language_model import LanguageModelConfig
 from deployments.paths import ROOT
 from deployments.policy import Category, Policy, load_policy
+from tests.conftest import requests_open
 
 pytestmark = pytest.mark.vllm
 
@@ -133,11 +134,8 @@ async def test_a_cancelled_judge_leaves_nothing_in_the_engine(guard_model):
     judging = asyncio.create_task(
         cascade(guard_model, cnn=None).judge(GuardRequest(prompt="a house by the sea, " * 1000))
     )
-    engine = guard_model._engine
-    async with asyncio.timeout(60):
-        while not engine.get_num_unfinished_requests():  # noqa: ASYNC110 (it gives no event)
-            await asyncio.sleep(0.01)
+    assert await requests_open(guard_model)
     judging.cancel()
     with pytest.raises(asyncio.CancelledError):
         await judging
-    assert engine.get_num_unfinished_requests() == 0
+    assert guard_model._engine.get_num_unfinished_requests() == 0
