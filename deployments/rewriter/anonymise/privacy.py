@@ -11,25 +11,17 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-import yaml
-
 from deployments.rewriter.anonymise.tagger import KNOWN_NAMES
+from deployments.rewriter.tables import pattern, read
 
-WORDS = Path(__file__).parent / "tables" / "words.yaml"
-
-
-def _alternatives(text: str) -> str:
-    return "|".join(entry.strip() for entry in text.split(","))
-
-
-_WORDS: dict[str, str] = {
-    # A line that ends within a group brings a space with it.
-    name: _alternatives(re.sub(r"\| ", "|", text))
-    for name, text in yaml.safe_load(WORDS.read_text(encoding="utf-8")).items()
-}
+_TABLES = Path(__file__).parent / "tables"
+_WORDS = {heading: pattern(entries) for heading, entries in read(_TABLES / "words.txt").items()}
 RELATIONS = _WORDS["relations"]
 TITLE = rf"(?:{_WORDS['titles']})\.?"
-PRIVATE = re.compile(rf"\b(?:{_WORDS['private']})\b", re.IGNORECASE)
+PRIVATE = re.compile(
+    rf"\b(?:{_WORDS['private']}|(?:{_WORDS['owners']}) (?:\w+ )?(?:{_WORDS['homes']}))\b",
+    re.IGNORECASE,
+)
 OWNED = re.compile(rf"^['’]s?\s+(?:\w+ )?(?:{_WORDS['owned']})\b", re.IGNORECASE)
 TITLED = re.compile(rf"\b{TITLE}\s+$", re.IGNORECASE)
 _OURS = rf"\b(?:my|our|his|her|their|your)\s+(?:[\w-]+\s+){{0,2}}(?:{RELATIONS})"
@@ -49,9 +41,11 @@ NOT_LEADS = re.compile(
     r"surrounded|accompanied|seduced|attacked)\s+by\s+$",
     re.IGNORECASE,
 )
+_PAINTS = r"paintings? (?:her|his|their|the|an?|my|on|in|with)\b"
+"""Here "painting" is what the person does."""
 FOLLOWS = re.compile(
-    rf"^(?:['’]s?\s+(?:{_WORDS['works']})|[\s-]*(?:\(\d{{4}}\)\s*)?"
-    rf"(?:{_WORDS['works']}|{_WORDS['follows']}))\b",
+    rf"^(?:['’]s?\s+(?!{_PAINTS})(?:{_WORDS['works']})|[\s-]*(?:\(\d{{4}}\)\s*)?"
+    rf"(?!{_PAINTS})(?:{_WORDS['works']}|{_WORDS['follows']}))\b",
     re.IGNORECASE,
 )
 CHAIN = re.compile(r"^[\s,;&+/|x]*(?:and|&|with|by|\+)?[\s,;]*(?:by\s+|art by\s+)?$", re.IGNORECASE)
@@ -101,10 +95,10 @@ class KnownNames:
     """Words of the longest name that is looked for."""
 
     def __init__(self, path: Path = KNOWN_NAMES) -> None:
-        groups = yaml.safe_load(path.read_text(encoding="utf-8"))
-        self._names = {plain(n) for text in groups.values() for n in text.split(",")} - {""}
-        self._artists = {plain(n) for n in groups["artists"].split(",")}
-        self._addresses = tuple(plain(n) for n in groups["addresses"].split(","))
+        groups = read(path)
+        self._names = {plain(name) for names in groups.values() for name in names} - {""}
+        self._artists = {plain(name) for name in groups["artists"]}
+        self._addresses = tuple(plain(address) for address in groups["addresses"])
 
     def __contains__(self, name: str) -> bool:
         """Whether a whole name is known, in either order, with or without an honour before it."""

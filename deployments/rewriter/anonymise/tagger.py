@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from deployments.inference.encoder import TokenEncoder
 
-KNOWN_NAMES = Path(__file__).parent / "tables" / "known_names.yaml"
+KNOWN_NAMES = Path(__file__).parent / "tables" / "known_names"
 
 Kind = Literal["private", "known", "address"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

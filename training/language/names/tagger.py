@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import torch
-import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from deployments.inference.encoder import TokenEncoder
 from deployments.rewriter.anonymise.tagger import KNOWN_NAMES, TAGS, NameNetwork, Words, read_words
+from deployments.rewriter.tables import read
 from training.language.corpora import load
 from training.language.names.sentences import IGNORED, Generator
 
@@ -76,7 +76,7 @@ def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
 
-    known = yaml.safe_load(KNOWN_NAMES.read_text(encoding="utf-8"))
+    known = read(KNOWN_NAMES)
     users = [row.prompt for row in load(args.corpora).users]
     encoder = TokenEncoder()
     examples = encoded(Generator(users, known), encoder, args.sentences)
