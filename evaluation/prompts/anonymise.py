@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from deployments.inference.embedded.resolve import resolve
 from deployments.rewriter.anonymise.anonymiser import Anonymiser
-from deployments.rewriter.anonymise.privacy import plain
+from deployments.rewriter.anonymise.known_names import plain
 from deployments.rewriter.anonymise.tagger import Recogniser
 from evaluation.common.files import rows
 from evaluation.common.intervals import Estimate, mean, share

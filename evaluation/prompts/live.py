@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from deployments.inference.encoder import TokenEncoder
-from deployments.rewriter.revise.similarity import Similarity
+from deployments.rewriter.revise.similarity import cosine
 from evaluation.common.atonce import each
 from evaluation.common.files import RUNS
 from evaluation.common.files import rows as cases
@@ -52,7 +52,7 @@ class Live(Measurement):
     async def start(self) -> None:
         self._prompts = prompt_side(self.options)
         await self._prompts.start()
-        self._similarity = Similarity(TokenEncoder(), least=0.0)
+        self._encoder = TokenEncoder()
 
     async def stop(self) -> None:
         await self._prompts.stop()
@@ -71,8 +71,8 @@ class Live(Measurement):
         if part not in answer.kinds:
             return found | {"rewritten": False}
         again = await self._prompts.preview(answer.prompt)
-        cosine = self._similarity.cosine(row["prompt"], answer.prompt)
-        return found | {"rewritten": True, "again": again.action != "block", "cosine": cosine}
+        kept = cosine(self._encoder, row["prompt"], answer.prompt)
+        return found | {"rewritten": True, "again": again.action != "block", "cosine": kept}
 
     def estimates(self, rows: Sequence[Row]) -> Mapping[str, Estimate]:
         both = list(zip(self.items(), rows, strict=True))

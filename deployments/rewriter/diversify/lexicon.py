@@ -1,15 +1,14 @@
-"""The word tables of `people.yaml`, ready to be looked up: known phrases, and nouns of people."""
+"""The tables of words about people, ready to be looked up: known phrases, and nouns of people."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import yaml
+from deployments.rewriter.tables import by_key, read
 
-TABLES = Path(__file__).parent / "tables" / "people.yaml"
+TABLES = Path(__file__).parent / "tables"
 THINGS_BESIDE = "things_beside"
 NOUNS = (
     "occupations", "roles", "creators", "women", "men", "negative", "offices", "collectives",
@@ -29,22 +28,18 @@ class Noun:
 
 @cache
 def tables() -> dict[str, frozenset[str]]:
-    """Heading -> phrases, of `people.yaml`, read once."""
+    """Heading -> phrases, read once."""
     return {
-        name: frozenset(phrases) for name, phrases in _document().items() if name != THINGS_BESIDE
+        heading: frozenset(phrases)
+        for heading, phrases in read(TABLES).items()
+        if heading != THINGS_BESIDE
     }
 
 
 @cache
 def things_beside() -> dict[str, frozenset[str]]:
     """Noun -> words that make it a thing: a knight in a prompt that speaks of chess."""
-    return {noun: frozenset(words) for noun, words in _document()[THINGS_BESIDE].items()}
-
-
-@cache
-def _document() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(TABLES.read_text(encoding="utf-8"))
-    return document
+    return {noun: frozenset(words) for noun, words in by_key(read(TABLES)[THINGS_BESIDE]).items()}
 
 
 def plural(noun: str) -> str:
@@ -100,5 +95,5 @@ class Lexicon:
 
 @cache
 def lexicon() -> Lexicon:
-    """The lexicon of `people.yaml`, made once."""
+    """The lexicon of these tables, made once."""
     return Lexicon(tables())

@@ -7,17 +7,22 @@ from deployments.rewriter.revise.soften import Softener, soft_kind
 
 
 class StepByStep:
-    """A `Reviser` that grounds what was softened before."""
+    """A `Reviser` that softens first, and then grounds.
+
+    A prompt that is to be softened and cannot be is not grounded either: the walk blocks it.
+    """
 
     def __init__(self, softener: Softener, grounder: Grounder) -> None:
         self._softener, self._grounder = softener, grounder
 
     async def revise(self, version: Version, request: RewriteRequest) -> Revision:
-        safe = specific = version
+        safe = version
         if kind := soft_kind(request):
             category = request.category or ""
             softer = await self._softener.soften(version, kind, category, request.seed)
-            safe = specific = softer or version
-        if "ground" in request.kinds:
-            specific = await self._grounder.ground(safe, request.seed)
-        return Revision(safe, specific)
+            if softer is None:
+                return Revision(version, version)
+            safe = softer
+        if "ground" not in request.kinds:
+            return Revision(safe, safe)
+        return Revision(safe, await self._grounder.ground(safe, request.seed))

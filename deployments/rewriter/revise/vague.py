@@ -1,24 +1,19 @@
 """Finds prompts that leave open what their people do: "Show two people having fun".
 
 A prompt is vague when it shows people, says only an open activity of them, and nothing else that
-would make the picture definite. The tables of `vague.yaml` hold the open activities, by kind, and
-the words that tell nothing: who, when, where, in which style. A word outside of them is enough
-to be specific, unless it names the place of an activity that is open wherever it happens.
+would make the picture definite. The tables hold the open activities, by kind, and the words that
+tell nothing: who, when, where, in which style. One word outside of them makes a prompt specific,
+unless it names the place of an activity that is open wherever it happens.
 """
 
-import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-
-import yaml
+from dataclasses import dataclass
 
 from deployments.rewriter.diversify.cast import Segmented, segmented
-from deployments.rewriter.diversify.lexicon import plural, tables
+from deployments.rewriter.diversify.lexicon import tables
+from deployments.rewriter.revise.activities import FILLER, PERSON, SLOTS, activities
+from deployments.rewriter.tables import ANY
 
-TABLES = Path(__file__).parent / "tables" / "vague.yaml"
 MAX_WORDS = 18
 MAX_LETTERS = 200
 """Longer prompts are specific; so that no long text is read."""
@@ -27,31 +22,13 @@ MAX_PLACE = 3
 """Unknown words behind "in" or "at" that may be the name of a place."""
 MODIFIERS = 2
 """Unknown words before a person's noun that may describe the person."""
-FILLER, PERSON, CHARGED = "filler", "person", "charged"
-ANY, SLOTS = "ANY", ("ONE", "ONE'S", "ONESELF")
+CHARGED = "charged"
+MILD = frozenset(("fun", "action", "anticipation", "places", CHARGED))
+"""With one of these kinds any further word tells enough ("having fun at a bowling alley"); beside
+the other kinds a place may be anything ("up to no good at a bowling alley")."""
 PLACED = frozenset(("in", "at", "on", "near", "inside", "outside", "behind", "under", "around"))
 DESCRIBES = ("plain", "groups", "aged", "colours", "insulting", "looks", "female", "male")
-"""Tables of `people.yaml` whose words describe people: "happy", "Brazilian"."""
-CHOICE = re.compile(r"\(([^()]*)\)")
-
-
-@dataclass
-class _Node:
-    """A place in the tree of known phrases; `kind` if one ends here."""
-
-    kind: str = ""
-    further: dict[str, "_Node"] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Tables:
-    """`vague.yaml`, ready to be looked up. `classes` maps a word to the slots it may fill."""
-
-    root: _Node
-    dropped: _Node
-    mild: frozenset[str]
-    classes: Mapping[str, frozenset[str]]
-    not_adverbs: frozenset[str]
+"""Headings of words that describe people: "happy", "Brazilian"."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +59,6 @@ def open_activity(prompt: str) -> str:
 
 
 def _open_activity(text: _Words) -> str:
-    known = _tables()
     found, kinds = [], set()
     people, others, place_known, place_left = False, 0, True, 0
     at = 0
@@ -110,7 +86,7 @@ def _open_activity(text: _Words) -> str:
         else:
             return ""
         at = stop
-    if not people or (not place_known and kinds <= known.mild | {CHARGED}):
+    if not people or (not place_known and kinds <= MILD):
         return ""
     if kinds <= {"action", CHARGED} and text.at_work:
         return ""
@@ -122,7 +98,7 @@ def _open_activity(text: _Words) -> str:
 def _longest(text: _Words, at: int) -> tuple[int, str]:
     """End and kind of the longest known phrase at `at`; `at` and "" if there is none."""
     best, kind = at, ""
-    ways = [(at, _tables().root)]
+    ways = [(at, activities().phrases)]
     while ways:
         here, node = ways.pop()
         if node.kind and (here > best or (here == best and kind in (FILLER, PERSON))):
@@ -144,8 +120,8 @@ def _longest(text: _Words, at: int) -> tuple[int, str]:
 
 def _fills(text: _Words, at: int, slot: str) -> Iterator[int]:
     """Where a person, in the form of `slot`, that begins at `at` may end."""
-    classes = _tables().classes
-    if slot in classes.get(text.words[at], ()):
+    fits = activities().fits
+    if slot in fits.get(text.words[at], ()):
         yield at + 1
     if slot == "ONESELF":
         return
@@ -153,12 +129,12 @@ def _fills(text: _Words, at: int, slot: str) -> Iterator[int]:
         if slot == "ONE" and first in text.people:
             yield text.people[first]
             return
-        if slot == "ONE" and first > at and "ONE" in classes.get(text.words[first], ()):
+        if slot == "ONE" and first > at and "ONE" in fits.get(text.words[first], ()):
             yield first + 1
         if slot == "ONE'S" and text.words[first].endswith(("'s", "s'")):
             yield first + 1
             return
-        owner = "ONE'S" in classes.get(text.words[first], ())
+        owner = "ONE'S" in fits.get(text.words[first], ())
         if not owner and not _tells_nothing(text.words[first]):
             return
 
@@ -174,7 +150,7 @@ def _tells_nothing(word: str) -> bool:
     """Whether it only describes people, or is a number or an adverb."""
     if word[0].isdecimal():
         return True
-    if len(word) > 4 and word.endswith("ly") and word not in _tables().not_adverbs:
+    if len(word) > 4 and word.endswith("ly") and word not in activities().not_adverbs:
         return True
     return any(word in tables()[name] for name in DESCRIBES)
 
@@ -198,78 +174,10 @@ def _without_dropped(text: Segmented) -> _Words:
 
 
 def _dropped_until(words: Sequence[str], at: int) -> int:
-    node, best = _tables().dropped, at
+    node, best = activities().dropped, at
     for here in range(at, len(words)):
         if words[here] not in node.further:
             break
         node = node.further[words[here]]
         best = here + 1 if node.kind else best
     return best
-
-
-# Reading the tables.
-
-
-@cache
-def _tables() -> _Tables:
-    document = yaml.safe_load(TABLES.read_text(encoding="utf-8"))
-    dropped, root = _Node(), _Node()
-    for phrase in document["dropped"]:
-        _add(dropped, phrase.split(), "dropped")
-    gone = set(document["dropped"])
-    for name, kind in ((FILLER, FILLER), ("persons", PERSON)):
-        for phrase in document[name]:
-            _add(root, phrase.split(), kind)
-    for kind, idioms in document["activities"].items():
-        for idiom in idioms["is"]:
-            for words in _expand(idiom, document["sets"]):
-                _add(root, [word for word in words if word not in gone], kind)
-        for idiom in idioms["does"]:
-            for verb, *rest in _expand(idiom, document["sets"]):
-                noun = not rest and verb in document["also_nouns"]
-                for form in _forms(verb, document["forms"], noun):
-                    _add(root, [form, *(word for word in rest if word not in gone)], kind)
-    classes: dict[str, set[str]] = {}
-    for name, slot in zip(("objects", "possessives", "reflexives"), SLOTS, strict=True):
-        for word in (*document[name], *(document["persons"] if slot == "ONE" else ())):
-            classes.setdefault(word, set()).add(slot)
-    return _Tables(
-        root=root,
-        dropped=dropped,
-        mild=frozenset(document["mild"]),
-        classes={word: frozenset(slots) for word, slots in classes.items()},
-        not_adverbs=frozenset(document["not_adverbs"]),
-    )
-
-
-def _add(root: _Node, words: Sequence[str], kind: str) -> None:
-    node = root
-    for word in words:
-        node = node.further.setdefault(word, _Node())
-    node.kind = kind
-
-
-def _expand(idiom: str, sets: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
-    """All phrases of an idiom: "get (so) wild/crazy" is "get wild", "get so wild" and so on."""
-    parts: list[list[str]] = []
-    for piece in re.split(r"(\([^()]*\))|\s", idiom):
-        if not piece:
-            continue
-        if optional := CHOICE.fullmatch(piece):
-            parts.append(["", *optional[1].split("/")])
-        elif piece.startswith("$"):
-            parts.append(list(sets[piece[1:]]))
-        else:
-            parts.append(piece.split("/"))
-    for choice in itertools.product(*parts):
-        yield " ".join(choice).split()
-
-
-def _forms(verb: str, irregular: Mapping[str, Sequence[str]], noun: bool) -> list[str]:
-    """A verb and its other forms; without those that the noun of the same spelling has."""
-    if verb in irregular:
-        forms = [verb, *irregular[verb]]
-        return [form for form in forms if not (noun and form in (verb, plural(verb)))]
-    stem = verb.removesuffix("e")
-    past = re.sub(r"(?<=[^aeou])y$", "i", stem) + "ed"
-    return [f"{stem}ing", past, *(() if noun else (verb, plural(verb)))]

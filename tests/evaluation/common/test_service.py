@@ -17,7 +17,7 @@ def options(tmp_path_factory) -> Options:
     """The miniature with few steps, and a row cap that need not be measured."""
     content = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     arguments = content["applications"][0]["args"]
-    arguments["gateway"]["default_steps"] = 4
+    arguments["gateway"]["default_steps"] = 8
     arguments["diffusion"]["max_rows"] = 8
     path = tmp_path_factory.mktemp("config") / "quick.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -47,28 +47,18 @@ async def test_the_first_attempt_is_what_the_bare_model_draws(service):
     assert np.abs(first - other).max() <= 1
 
 
-class Strict:
-    """The classifier, but every picture is flagged."""
-
-    def __init__(self, classifier) -> None:
-        self._classifier = classifier
-
-    async def judge(self, request):
-        verdict = await self._classifier.judge(request)
-        return verdict.model_copy(update={"flagged": True, "category": "violence"})
-
-
-async def test_a_flagged_picture_is_tried_with_every_strength_and_refused(service):
-    lenient, service.classifier = service.classifier, Strict(service.classifier)
-    try:
-        policy = under(service.policy, watch=None)
-        answer = await service.answer(service.job(PROMPT, SEED), policy)
-    finally:
-        service.classifier = lenient
-    assert (answer.safety.decision, answer.delivered) == ("refused", None)
-    strengths = [attempt.request.strength for attempt in answer.attempts]
-    assert strengths == [0.0, *service.policy.output.strengths]
-    assert answer.row_steps == sum(one.generation.row_steps for one in answer.attempts)
+async def test_a_flagged_picture_is_tried_again_steered_and_every_attempt_is_known(service):
+    jobs = [service.job("a bloody knife, blood, violence", seed) for seed in range(6)]
+    answers = await service.answers(jobs, under(service.policy, watch=None))
+    strengths = (0.0, *service.policy.output.strengths)
+    assert max(len(answer.attempts) for answer in answers) > 1
+    for answer in answers:
+        *before, last = answer.attempts
+        assert all(attempt.verdict.flagged for attempt in before)
+        assert (answer.delivered is None) == last.verdict.flagged
+        tried = [attempt.request.strength for attempt in answer.attempts]
+        assert tried == [*strengths[: len(tried)]]
+        assert len(answer.safety.tries) == len(tried)
 
 
 async def test_an_edit_is_judged_beside_the_picture_that_was_given(service):

@@ -107,6 +107,11 @@ def test_an_article_suits_the_word_behind_it():
     assert one("an man", diversifier=fixed(groups={"black": 1})) == "a black man"
 
 
+def test_an_occupation_of_several_words_is_somebody():
+    assert one("a chief of staff", diversifier=fixed()) == "a chief of staff, asian woman"
+    assert one("chiefs of staff").startswith("chiefs of staff of different skin tones")
+
+
 # Whole kinds.
 
 

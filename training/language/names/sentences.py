@@ -6,7 +6,7 @@ A `Sentence` is a text and the places of its names. One seeded generator draws e
 import random
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,18 +129,17 @@ class Names:
 class Generator:
     """Draws sentences from the grammar and from user prompts."""
 
-    def __init__(self, users: list[str], known: dict[str, str], seed: int = 0) -> None:
-        """`known` is the table of known_names.yaml; `users` are prompts without labels."""
+    def __init__(self, users: list[str], known: Mapping[str, Sequence[str]], seed: int = 0) -> None:
+        """`known` is the table of known names; `users` are prompts without labels."""
         tables = yaml.safe_load(GRAMMAR.read_text(encoding="utf-8"))
         self._slots: dict[str, str] = tables["slots"]
         self._forms = {kind: tables[kind] for kind in SHARES}
         self._titles = tables["titles"].split()
         self._rng = random.Random(seed)
-        groups = {name: [n.strip() for n in text.split(",")] for name, text in known.items()}
-        self._people = [groups[name] for name in PEOPLE]
-        self._artists = groups["artists"]
+        self._people = [known[group] for group in PEOPLE]
+        self._artists = known["artists"]
         whole = sorted((n for g in self._people for n in g if " " in n), key=len, reverse=True)
-        shared = sorted({n.split()[0].title() for n in groups["public_figures"] if " " in n})
+        shared = sorted({n.split()[0].title() for n in known["public_figures"] if " " in n})
         self._names, self._users = Names(tables["cultures"], shared), users
         self._known = re.compile(rf"\b(?:{'|'.join(map(re.escape, whole))})\b", re.IGNORECASE)
 

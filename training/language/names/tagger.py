@@ -11,13 +11,14 @@ import json
 import time
 
 import torch
-import yaml
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from deployments.inference.encoder import TokenEncoder
-from deployments.rewriter.anonymise.tagger import KNOWN_NAMES, TAGS, NameNetwork, Words, read_words
+from deployments.rewriter.anonymise.known_names import KNOWN_NAMES
+from deployments.rewriter.anonymise.tagger import TAGS, NameNetwork, Words, read_words
+from deployments.rewriter.tables import read
 from training.language.corpora import load
 from training.language.names.sentences import IGNORED, Generator
 from training.options import REQUIRED, options
@@ -71,7 +72,7 @@ def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
 
-    known = yaml.safe_load(KNOWN_NAMES.read_text(encoding="utf-8"))
+    known = read(KNOWN_NAMES)
     users = [row.prompt for row in load(args.corpora).users]
     encoder = TokenEncoder()
     examples = encoded(Generator(users, known), encoder, args.sentences)
