@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 
 from deployments import pictures
 from deployments.classifier.prompt import PromptEncoder
-from deployments.classifier.transformation.vision import VisionConfig, VisionJudge
+from deployments.classifier.transformation.vision import VisionConfig, VisionScorer
 from deployments.contracts import GuardRequest, Operation, PictureRequest
 from deployments.errors import UnparsableAnswer
 from deployments.guard.config import GuardConfig
@@ -130,7 +130,7 @@ def _vision_form() -> Callable[[str], Windows]:
     tokenizer.chat_template = tiny_vision.TEMPLATE
     model = Recorder(tokenizer)
     kinds = {name: SMALL_POLICY.categories.get(name) for name in ("violence", "demeaning")}
-    judge = VisionJudge(model, kinds, VisionConfig())
+    judge = VisionScorer(model, kinds, VisionConfig())
     picture = pictures.from_array(tiny.pixels(0, 8, 8))
 
     def ask(text: str) -> Windows:
