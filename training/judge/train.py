@@ -197,13 +197,14 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     drawn = examples(CHECKPOINTS, NAME, args.seed, args.count, workers=args.threads)
+    paled = min(BETWEEN, args.count)
     twins = examples(
-        CHECKPOINTS, f"{NAME}-twins", args.seed, BETWEEN, recipe=absolved, workers=args.threads
+        CHECKPOINTS, f"{NAME}-twins", args.seed, paled, recipe=absolved, workers=args.threads
     )
     found, weights = pools(drawn, args.remade, args.seed)
     if len(found) > 1:
         vae = autoencoder()
-        found.append(between(drawn, twins, BETWEEN, vae, args.seed))
+        found.append(between(drawn, twins, paled, vae, args.seed))
         weights.append(0.15)
     schedule = LearningRate(peak=2e-3, budget=60 * args.minutes, decay_share=0.4)
     torch.manual_seed(args.seed)
