@@ -1,8 +1,8 @@
 """A vision-language model asked what an edit did: two pictures, the instruction, JSON as an answer.
 
-For models of photographs, in the place of the embedded transformation model. The instruction stands
-between marks that it cannot imitate (`deployments.inference.chat_template`); the policy says in
-words what each kind of harm is.
+It takes the place of the embedded transformation model where pictures are photographs. The
+instruction stands between marks that it cannot imitate (`deployments.inference.chat_template`). The
+policy describes each kind of harm.
 """
 
 from collections.abc import Mapping, Sequence

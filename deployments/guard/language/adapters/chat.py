@@ -21,9 +21,9 @@ OPENING: dict[Operation, str] = {
     "edit": "Change the picture like this:",
 }
 AVOIDING = "\nIt must not show:"
-"""On a line of its own, which no text of a user can have."""
+"""It starts a new line, which no text of a user can do."""
 ANSWER_TOKENS = 64
-"""More than any list of categories takes; an answer that is longer is none."""
+"""The longest list of categories is shorter. A longer answer is not read."""
 
 
 class ChatFrame(ChatTemplate):
@@ -37,7 +37,11 @@ class ChatFrame(ChatTemplate):
         overlap: int,
         **arguments: Any,
     ) -> None:
-        """`arguments` are for the template; one that has no use for them ignores them.
+        """
+        Args:
+            window: the most tokens of user text in one question.
+            overlap: tokens of user text that neighbouring windows share, fewer than `window`.
+            arguments: variables of the chat template, which may ignore them.
 
         Raises:
             ConfigurationError: the tokenizer has no chat template that shows the request once.
@@ -79,9 +83,9 @@ class ChatAdapter:
         """
         Args:
             verdicts: the answer's beginning at each level.
-            then: what stands between verdict and categories.
-            kinds: category of the model's, as it writes it -> those of the policy; maybe none.
-            names: the policy's categories that the model is asked about.
+            then: the text between the verdict and the categories.
+            kinds: the model's name of a category -> the policy's categories, perhaps none.
+            names: categories of the policy that the model is asked about.
 
         Raises:
             ConfigurationError: no single token tells the verdicts apart.
@@ -111,7 +115,7 @@ class ChatAdapter:
         )
         said = [part.strip().casefold() for part in (answer or "").split(",")]
         if unknown := [part for part in said if not self._kinds.get(part)]:
-            # The answer may quote the prompt, which is not for the log: the model's own words only.
+            # The answer may quote the prompt, so only the model's own category names are logged.
             own = [part for part in unknown if part in self._kinds]
             logger.warning("guard: harm of no category of the policy's: %s", own or "unreadable")
             return []
@@ -122,10 +126,11 @@ class ChatAdapter:
 def own_kinds(
     default: Mapping[str, tuple[str, ...]], policy: Policy, config: GuardConfig
 ) -> dict[str, tuple[str, ...]]:
-    """What each category of the model's counts as under the policy, as the operator has it.
+    """The model's name of a category -> the policy's categories: `default`, then the operator's.
 
     Raises:
-        ConfigurationError: `guard.llm_categories` names what the model or the policy has not.
+        ConfigurationError: `guard.llm_categories` names a category that the model or the policy
+            lacks.
     """
     for said, meant in config.llm_categories.items():
         if said not in default:
@@ -145,11 +150,11 @@ def own_kinds(
 def judged(
     kinds: Mapping[str, tuple[str, ...]], policy: Policy, asked: tuple[str, ...], unjudged: set[str]
 ) -> tuple[str, ...]:
-    """Those of `asked` that a model with a fixed taxonomy can name.
+    """The categories of `asked` that a model with a fixed taxonomy can name.
 
     Raises:
-        ConfigurationError: it has no word for a category that the policy acts on, and the operator
-            has not said that the other stages suffice for it; or it can name none at all.
+        ConfigurationError: it has no name for a category that the policy acts on, and the operator
+            did not leave that category to the other stages (`unjudged`); or it can name none.
     """
     reached = {name for meant in kinds.values() for name in meant}
     missing = [
