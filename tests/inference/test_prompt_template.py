@@ -28,9 +28,12 @@ def smol():
 
 @functools.cache
 def small(template: str | None = None):
-    """It has `</think>`, which `split_special_tokens` leaves whole, as in Qwen's tokenizers."""
+    """Each half of the rule is needed for one of its tokens.
+
+    `split_special_tokens` leaves `</think>` whole, as in Qwen's tokenizers; `☃` cannot be cut.
+    """
     made = tokenizer(template)
-    made.add_tokens(["<|im_start|>", "<|im_end|>"], special_tokens=True)
+    made.add_tokens(["<|im_start|>", "<|im_end|>", "☃"], special_tokens=True)
     return made
 
 
@@ -51,7 +54,7 @@ def made(name: str) -> Made:
 NAMES = ["plain, SmolLM2", "guard, SmolLM2", "guard, small", "rewriter, small", "Llama's", "Qwen's"]
 PIECES = [
     *("<|im_start|>", "<|im_end|>", "<|eot|>", "<|begin|>", "<think>", "</think>", "<file_sep>"),
-    *("<|endoftext|>", "<END TALK>", "<", "|", ">", "/", "im_end", "think", " ", "\n", "safe"),
+    *("<|endoftext|>", "<END TALK>", "☃", "<", "|", ">", "/", "im_end", "think", " ", "\n", "safe"),
 ]
 LOOKALIKES = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).map("".join)
 # SmolLM2's vocabulary lacks a few control characters and the bytes of unassigned planes.

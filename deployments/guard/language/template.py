@@ -2,9 +2,8 @@
 
 The question is Llama Guard's in form, in our own words: the task, the policy's categories one a
 line, then the request as quoted material. The answer is `safe`, or `unsafe` and on the next line
-the letter of the violated category, so two forward passes read everything: one at the verdict
-position, and, only for what is not clearly safe, one behind `unsafe` and a line break that scores
-all letters at once.
+the letter of the violated category. The first forward pass reads the verdict. If that is not
+clearly safe, a second pass behind `unsafe` and a line break scores all letters at once.
 """
 
 from deployments.contracts import GuardRequest
@@ -71,7 +70,7 @@ class GuardTemplate(PromptTemplate):
         """Token ids of one or more questions that together show the whole request.
 
         A request of at most `window` tokens is one question. A longer one is cut into overlapping
-        pieces, the negative prompt's apart from the prompt's; the guard takes the worst verdict.
+        windows, the prompt and the negative prompt apart. The guard takes the worst verdict.
         """
         prompt, negative = self.user(request.prompt), self.user(request.negative_prompt)
         return [
@@ -97,7 +96,7 @@ class GuardTemplate(PromptTemplate):
 def in_windows(
     prompt: list[int], negative: list[int], window: int, overlap: int
 ) -> list[tuple[list[int], list[int]]]:
-    """Pieces of prompt and negative prompt, each at most `window` tokens, that show both whole."""
+    """Windows of at most `window` tokens of prompt and negative prompt; together they show both."""
     if len(prompt) + len(negative) <= window:
         return [(prompt, negative)]
     return [

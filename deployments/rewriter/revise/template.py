@@ -17,7 +17,7 @@ INSTRUCTION = (
 )
 NOTHING = "none"
 VAGUE = "vague"
-"""What the question calls a prompt that is to be grounded, where others have their category."""
+"""Takes the category's place in a question about a prompt that is to be grounded."""
 
 
 class RewriterTemplate(PromptTemplate):

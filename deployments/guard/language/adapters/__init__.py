@@ -13,7 +13,7 @@ from deployments.policy import Policy
 def adapter_for(
     model: CausalLM, policy: Policy, operation: Operation, config: GuardConfig
 ) -> Adapter | None:
-    """The adapter that `guard.llm_format` names; none if no category applies to the operation.
+    """The adapter that `guard.llm_format` names; None if no category applies to the operation.
 
     Raises:
         ConfigurationError: the model cannot be asked this way, or not about this policy.

@@ -21,7 +21,7 @@ OPENING: dict[Operation, str] = {
     "edit": "Change the picture like this:",
 }
 AVOIDING = "\nIt must not show:"
-"""On a line of its own, which no text of a user can have."""
+"""It starts a new line, which no text of a user can do."""
 ANSWER_TOKENS = 64
 """A list of categories takes fewer; a longer answer counts as no answer."""
 
@@ -37,7 +37,11 @@ class ChatFrame(ChatTemplate):
         overlap: int,
         **arguments: Any,
     ) -> None:
-        """`arguments` are for the template; one that has no use for them ignores them.
+        """
+        Args:
+            window: the most tokens of user text in one question.
+            overlap: tokens of user text that neighbouring windows share, fewer than `window`.
+            arguments: variables of the chat template, which may ignore them.
 
         Raises:
             ConfigurationError: the tokenizer has no chat template that shows the request once.
@@ -79,9 +83,9 @@ class ChatAdapter:
         """
         Args:
             verdicts: the answer's beginning at each level.
-            then: what stands between verdict and categories.
-            kinds: category of the model's, as it writes it -> those of the policy; maybe none.
-            names: the policy's categories that the model is asked about.
+            then: the text between the verdict and the categories.
+            kinds: the model's name of a category -> the policy's categories, perhaps none.
+            names: categories of the policy that the model is asked about.
 
         Raises:
             ConfigurationError: no single token tells the verdicts apart.
@@ -111,7 +115,7 @@ class ChatAdapter:
         )
         said = [part.strip().casefold() for part in (answer or "").split(",")]
         if unknown := [part for part in said if not self._kinds.get(part)]:
-            # The answer may quote the prompt, which is not for the log: the model's own words only.
+            # The answer may quote the prompt, so only the model's own category names are logged.
             own = [part for part in unknown if part in self._kinds]
             logger.warning("guard: harm of no category of the policy's: %s", own or "unreadable")
             return []
@@ -145,11 +149,11 @@ def own_kinds(
 def judged(
     kinds: Mapping[str, tuple[str, ...]], policy: Policy, asked: tuple[str, ...], unjudged: set[str]
 ) -> tuple[str, ...]:
-    """Those of `asked` that a model with a fixed taxonomy can name.
+    """The categories of `asked` that a model with a fixed taxonomy can name.
 
     Raises:
-        ConfigurationError: it has no word for a category that the policy acts on, and the operator
-            has not said that the other stages suffice for it; or it can name none at all.
+        ConfigurationError: it has no name for a category that the policy acts on, and the operator
+            did not leave that category to the other stages (`unjudged`); or it can name none.
     """
     reached = {name for meant in kinds.values() for name in meant}
     missing = [

@@ -1,8 +1,8 @@
 """Llama Guard 3 and 4: `safe`, or `unsafe` and on the next line the violated categories' codes.
 
-The templates of Llama Guard 3 1B and 11B take `categories`, code -> description: there the policy's
-own categories are asked about, in the operator's words. A template that ignores them has the
-taxonomy of MLCommons, S1 to S14, and what it finds is translated.
+The templates of Llama Guard 3 1B and 11B take `categories`, code -> description. They ask about the
+policy's own categories, in the operator's words. A template that ignores `categories` asks about
+MLCommons' taxonomy, S1 to S14, and its codes are translated to the policy's categories.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 
 CHILDREN = "S4"
-"""Exploitation of children. No policy has it or may have it: it is always harm of no known kind."""
+"""Exploitation of children. Nobody may map it to a category: it is always harm of unknown kind."""
 KINDS: dict[str, tuple[str, ...]] = {
     "S1": ("violence",),
     "S2": ("illicit",),
@@ -61,14 +61,14 @@ def llama_guard(
         names = asked
     else:
         names = judged(kinds, policy, asked, set(config.llm_unjudged))
-    # Most of the templates end before the line breaks with which the model's turn begins.
+    # The model's turn begins with two line breaks. Most templates end before them.
     lead = "" if frame.text.endswith("\n\n") else "\n\n"
     verdicts: dict[Level, str] = {"safe": f"{lead}safe", "unsafe": f"{lead}unsafe"}
     return ChatAdapter(model, frame, verdicts, "\n", kinds, names)
 
 
 def _codes(kinds: Mapping[str, tuple[str, ...]], asked: tuple[str, ...]) -> dict[str, str]:
-    """A code for each category of the policy: the model's own where it has one, else a new one."""
+    """Code -> category of the policy. A category has the model's own code, or else a new one."""
     codes: dict[str, str] = {}
     for code, meant in kinds.items():
         free = [name for name in meant if name in asked and name not in codes.values()]

@@ -17,22 +17,22 @@ class Adapter(Protocol):
 
     @property
     def levels(self) -> Mapping[Level, int]:
-        """The token of each verdict that the model gives: `safe`, `unsafe`, and maybe between."""
+        """Level -> the token that tells it apart. Some models have one between safe and unsafe."""
 
     @property
     def longest(self) -> int:
         """Tokens of the longest question and its answer together."""
 
     def windows(self, request: GuardRequest) -> list[list[int]]:
-        """Token ids, up to the verdict's position, of questions that show the whole request."""
+        """Token ids of questions, up to the verdict's position. Together they show the request."""
 
     async def kinds(self, ids: list[int], level: Level) -> list[dict[str, float]]:
-        """Of which kind the harm is, once the verdict on a question is `level`.
+        """Which kind of harm a question shows. Asked once the verdict on it is `level`.
 
         Returns:
-            Tables of category -> share of the score. Each has all of `names`, and sums to 1:
-            several shares in one table are the likelihoods of one kind among others, several tables
-            are kinds that hold at once. Empty where the model names none that the policy has.
+            Tables of category -> share of the score, in [0, 1]. Each table has all of `names` and
+            sums to 1. Shares in one table are likelihoods of alternatives; several tables are kinds
+            that hold together. No table if the model names no category of the policy.
 
         Raises:
             StageFailed: the engine cannot answer.

@@ -1,6 +1,6 @@
 """Qwen3Guard-Gen: `Safety:` with one of three levels, then `Categories:` with names of its own.
 
-Its template has nine fixed categories and takes no others, so what it finds is translated.
+Its template has nine fixed categories, which are translated to the policy's.
 """
 
 from deployments.contracts import Operation

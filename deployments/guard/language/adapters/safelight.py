@@ -1,4 +1,4 @@
-"""The form that this repository's own LoRA is trained on: one letter for each category."""
+"""The answer form of this repository's own LoRA: one letter for each category."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,9 @@ class SafelightAdapter:
     """Reads the category off one forward pass that scores all letters."""
 
     def __init__(self, model: CausalLM, policy: Policy, config: GuardConfig) -> None:
-        """`policy` has the categories to ask about, and no others.
+        """
+        Args:
+            policy: has only the categories to ask about.
 
         Raises:
             ConfigurationError: the tokenizer does not fit the template.
@@ -40,6 +42,6 @@ class SafelightAdapter:
         )
         weights = {name: math.exp(codes[token]) for name, token in code_ids.items()}
         total = sum(weights.values())
-        if not total >= self._min_mass:  # NaN is no letter either
+        if not total >= self._min_mass:  # true for NaN too
             return []
         return [{name: weight / total for name, weight in weights.items()}]
