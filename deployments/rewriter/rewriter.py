@@ -1,15 +1,14 @@
-"""The manipulations in order: what must go first, then what makes the prompt better.
+"""Applies the manipulations: first what must leave the prompt, then what makes it better.
 
     anonymise -> soften | generic -> ground -> diversify
 
-Each is a module of its own; what asks a language model (soften, generic, ground) is the reviser's.
-The trace gets one record for each that changed something.
+Each of them is a module of its own. The reviser does those that ask a language model: soften,
+generic and ground. The trace gets one record for each that changed something.
 """
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from concurrent.futures import Executor
 
 from deployments.contracts import (
     Change,
@@ -19,15 +18,10 @@ from deployments.contracts import (
     StageRecord,
     Version,
 )
+from deployments.errors import StageFailed
+from deployments.rewriter.anonymise.anonymiser import Anonymiser
+from deployments.rewriter.diversify.diversifier import Diversifier
 from deployments.rewriter.revise.revision import Reviser
-
-
-class Anonymiser(Protocol):
-    def anonymise(self, prompt: str) -> tuple[str, tuple[Change, ...]]: ...
-
-
-class Diversifier(Protocol):
-    def diversify(self, prompt: str, n: int, seed: int) -> list[tuple[str, tuple[Change, ...]]]: ...
 
 
 class PromptRewriter:
@@ -38,23 +32,29 @@ class PromptRewriter:
         anonymiser: Anonymiser | None,
         reviser: Reviser,
         diversifier: Diversifier | None,
+        thread: Executor,
     ) -> None:
-        """Without an anonymiser or a diversifier the policy does not use it."""
+        """
+        Args:
+            anonymiser: None under a policy that never anonymises; it would cost 290 MB.
+            diversifier: None under a policy without shares to draw from.
+            thread: the one thread on which the anonymiser's encoder is used.
+        """
         self._anonymiser, self._reviser, self._diversifier = anonymiser, reviser, diversifier
-        # One at a time: more threads would only take the core from one another and from the engine.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="names")
+        self._thread = thread
 
     async def rewrite(self, request: RewriteRequest) -> Rewrite:
         """The safe version, and a version for each picture.
 
         Raises:
-            StageFailed: the language model cannot answer.
+            StageFailed: the language model cannot answer, or the request asks to anonymise under a
+                policy that never does.
         """
         started = time.perf_counter()
         revision = await self._reviser.revise(await self._anonymised(request), request)
         safe, base = revision.safe, revision.specific
         pictures = [base] * request.n
-        # Who was named or described before a name or an insult went is not to be described anew.
+        # The people of a prompt that lost a name or an insult were described by it: none are drawn.
         if "diversify" in request.kinds and self._diversifier and not safe.changes:
             drawn = self._diversifier.diversify(base.prompt, request.n, request.seed)
             pictures = [
@@ -66,8 +66,10 @@ class PromptRewriter:
         return Rewrite(safe=safe, pictures=tuple(pictures), stages=records)
 
     async def _anonymised(self, request: RewriteRequest) -> Version:
-        if "anonymise" not in request.kinds or not self._anonymiser:
+        if "anonymise" not in request.kinds:
             return Version(prompt=request.prompt)
+        if self._anonymiser is None:
+            raise StageFailed("rewriter", "it was started under a policy that never anonymises")
         prompt, changes = await asyncio.get_running_loop().run_in_executor(
             self._thread, self._anonymiser.anonymise, request.prompt
         )
@@ -81,7 +83,8 @@ WHY: dict[RewriteKind, str] = {
     "ground": "made specific, because the scene was left open",
     "diversify": "people whom nobody described were described",
 }
-"""For the trace, which the audit log keeps: unlike a change's own reason it quotes nothing."""
+"""Reasons for the trace. The audit log keeps them, so they quote nothing of the prompt; a change's
+own reason may."""
 
 
 def _records(

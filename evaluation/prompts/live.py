@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 
 from deployments.inference.encoder import TokenEncoder
-from deployments.rewriter.revise.similarity import Similarity
+from deployments.rewriter.revise.similarity import cosine
 from evaluation.common.files import CASES
 from training.language import corpora
 
@@ -90,7 +90,7 @@ async def rewrites(previews: Previews, name: str, kind: str, table: bool) -> Jso
 
     `cosine` is how near the sentence embeddings of prompt and rewrite are, on the mean.
     """
-    similarity = Similarity(TokenEncoder(), least=0.0)
+    encoder = TokenEncoder()
     asked = [row for row in rows(name) if row.get("vague", True)]
     answers = await previews.ask_all(asked)
     done = [any(c["kind"] == kind for c in answer["changes"]) for answer in answers]
@@ -98,7 +98,7 @@ async def rewrites(previews: Previews, name: str, kind: str, table: bool) -> Jso
         [{"prompt": a["revised_prompt"]} for a, d in zip(answers, done, strict=True) if d]
     )
     alike = [
-        similarity.cosine(row["prompt"], answer["revised_prompt"]) if hit else None
+        cosine(encoder, row["prompt"], answer["revised_prompt"]) if hit else None
         for row, answer, hit in zip(asked, answers, done, strict=True)
     ]
     if table:

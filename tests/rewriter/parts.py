@@ -1,12 +1,45 @@
-"""A model that answers everything with one text, and a similarity that finds all alike."""
+"""A model that answers everything with one text, and the real parts that tests share."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 
+from deployments.inference.embedded.resolve import resolve
+from deployments.inference.encoder import TokenEncoder
 from deployments.inference.language_model import LanguageModelConfig
+from deployments.rewriter.anonymise.anonymiser import Anonymiser
+from deployments.rewriter.anonymise.tagger import Recogniser
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.revise.proposal import Proposer
+from deployments.rewriter.revise.similarity import Similarity
 from deployments.rewriter.revise.template import RewriterTemplate
 from tests.guard.parts import WordTokenizer
+
+THREAD = ThreadPoolExecutor(max_workers=1)
+
+
+@cache
+def encoder() -> TokenEncoder:
+    """The embedded MiniLM."""
+    return TokenEncoder()
+
+
+@cache
+def recogniser() -> Recogniser:
+    """The shipped tagger of names."""
+    return Recogniser(Path(resolve("embedded:names")), encoder())
+
+
+@cache
+def anonymiser() -> Anonymiser:
+    """The shipped tagger and Presidio, whose import takes seconds."""
+    return Anonymiser(recogniser())
+
+
+def similarity(alike: bool = True) -> Similarity:
+    """Finds all texts alike, or none that differ."""
+    return Similarity(encoder(), -1.0 if alike else 1.0, THREAD)
 
 
 class OneAnswer:
@@ -31,16 +64,6 @@ class OneAnswer:
         self.limits.append(max_tokens)
         self.seeds.append(seed)
         return self.text
-
-
-class Alike:
-    """Says the same of every pair of texts."""
-
-    def __init__(self, answer: bool = True) -> None:
-        self.answer = answer
-
-    async def holds(self, before: str, after: str) -> bool:
-        return self.answer
 
 
 def proposer(model: OneAnswer) -> Proposer:

@@ -1,39 +1,30 @@
-"""The manipulations in their order, each of them a plain object."""
+"""The manipulations one after the other, each of them the real one; only the model is scripted."""
 
 import pytest
 
-from deployments.contracts import Change, RewriteRequest
+from deployments.contracts import RewriteRequest
+from deployments.errors import StageFailed
+from deployments.policy import Diversity
+from deployments.rewriter.diversify.diversifier import Diversifier
 from deployments.rewriter.revise.ground import Grounder
 from deployments.rewriter.revise.soften import Softener
 from deployments.rewriter.revise.step_by_step import StepByStep
 from deployments.rewriter.rewriter import PromptRewriter
-from tests.rewriter.parts import Alike, OneAnswer, proposer
+from tests.rewriter.parts import THREAD, OneAnswer, anonymiser, proposer, similarity
 
 VAGUE = "show two people having fun"
+DIVERSITY = Diversity(
+    groups={"asian": 1, "black": 1}, genders={"woman": 1}, skin_tones={"olive": 1}
+)
 
 
-class Names:
-    """Takes `John Doe` out."""
-
-    def anonymise(self, prompt: str) -> tuple[str, tuple[Change, ...]]:
-        if "John Doe" not in prompt:
-            return prompt, ()
-        change = Change(kind="anonymise", before="John Doe", after="a person", why="a name")
-        return prompt.replace("John Doe", "a person"), (change,)
-
-
-class Describer:
-    """Adds the number of the picture."""
-
-    def diversify(self, prompt: str, n: int, seed: int) -> list[tuple[str, tuple[Change, ...]]]:
-        change = Change(kind="diversify", before="", after="woman", why="nobody said who")
-        return [(f"{prompt}, woman {i + seed}", (change,)) for i in range(n)]
+def reviser(answer: str | None = None) -> StepByStep:
+    asked = proposer(OneAnswer(answer))
+    return StepByStep(Softener(asked, similarity(), 0.0), Grounder(asked, similarity(), 0.7))
 
 
 def rewriter(answer: str | None) -> PromptRewriter:
-    asked = proposer(OneAnswer(answer))
-    reviser = StepByStep(Softener(asked, Alike(), 0.0), Grounder(asked, Alike(), 0.7))
-    return PromptRewriter(Names(), reviser, Describer())
+    return PromptRewriter(anonymiser(), reviser(answer), Diversifier(DIVERSITY), THREAD)
 
 
 async def rewrite(prompt: str, *kinds: str, answer: str | None = None, **fields):
@@ -44,13 +35,14 @@ async def rewrite(prompt: str, *kinds: str, answer: str | None = None, **fields)
 async def test_every_picture_has_its_own_description():
     found = await rewrite("a ceo", "diversify", "anonymise", n=2, seed=5)
     assert found.safe.prompt == "a ceo"
-    assert [v.prompt for v in found.pictures] == ["a ceo, woman 5", "a ceo, woman 6"]
+    pictures = sorted(version.prompt for version in found.pictures)
+    assert pictures == ["a ceo, asian woman", "a ceo, black woman"]
     assert [r.action for r in found.stages] == ["diversify"]
 
 
 async def test_who_was_named_is_not_described_anew():
-    found = await rewrite("John Doe on a bench", "diversify", "anonymise", n=2)
-    assert [v.prompt for v in found.pictures] == ["a person on a bench"] * 2
+    found = await rewrite("John Doe waiting for a man at home", "diversify", "anonymise", n=2)
+    assert [v.prompt for v in found.pictures] == ["A person waiting for a man at home"] * 2
     assert [c.kind for c in found.pictures[0].changes] == ["anonymise"]
 
 
@@ -83,3 +75,10 @@ async def test_a_softened_prompt_is_the_base_of_what_follows():
     found = await rewrite(VAGUE, "soften", "ground", category="demeaning", answer="a man")
     assert found.safe.prompt == found.pictures[0].prompt == "a man"
     assert found.stages[0].category == "demeaning"
+
+
+async def test_a_rewriter_without_an_anonymiser_lets_no_name_pass():
+    without = PromptRewriter(None, reviser(), None, THREAD)
+    request = RewriteRequest(prompt="John Doe at home", kinds=("anonymise",))
+    with pytest.raises(StageFailed, match="never anonymises"):
+        await without.rewrite(request)

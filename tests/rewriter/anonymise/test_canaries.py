@@ -11,16 +11,11 @@ from torch import Tensor
 
 from deployments.errors import ConfigurationError
 from deployments.inference.embedded.resolve import resolve
-from deployments.inference.encoder import TokenEncoder
 from deployments.rewriter.anonymise.canaries import NOBODY, PRIVATE, check_canaries
 from deployments.rewriter.anonymise.tagger import TAGS, Recogniser
+from tests.rewriter.parts import encoder, recogniser
 
 SHIPPED = Path(resolve("embedded:names"))
-
-
-@pytest.fixture(scope="module")
-def encoder() -> TokenEncoder:
-    return TokenEncoder()
 
 
 def scrambled(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -59,14 +54,13 @@ DAMAGE: dict[str, Callable[[dict[str, Tensor]], dict[str, Tensor]]] = {
 }
 
 
-def test_the_shipped_tagger_may_start(encoder: TokenEncoder):
-    check_canaries(Recogniser(SHIPPED, encoder))
+def test_the_shipped_tagger_may_start():
+    check_canaries(recogniser())
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_damaged_tagger_may_not(
     tmp_path: Path,
-    encoder: TokenEncoder,
     damage: Callable[[dict[str, Tensor]], dict[str, Tensor]],
 ):
     shutil.copy(SHIPPED / "config.json", tmp_path)
@@ -75,13 +69,12 @@ def test_a_damaged_tagger_may_not(
     }
     save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(ConfigurationError, match=r"fails its canaries: in '.*' it finds \["):
-        check_canaries(Recogniser(tmp_path, encoder))
+        check_canaries(Recogniser(tmp_path, encoder()))
 
 
-def test_the_shipped_tagger_is_sure_of_them(encoder: TokenEncoder):
+def test_the_shipped_tagger_is_sure_of_them():
     """So that another processor's rounding cannot keep a good replica from starting."""
-    recogniser = Recogniser(SHIPPED, encoder)
     for text in (*PRIVATE, *NOBODY):
-        for span in recogniser.spans(text):
+        for span in recogniser().spans(text):
             assert span.score > 0.95
             assert abs(span.private - 0.5) > 0.4

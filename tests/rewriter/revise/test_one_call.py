@@ -13,7 +13,7 @@ from deployments.rewriter.revise.one_call import OneCall
 from deployments.rewriter.rewriter import PromptRewriter
 from tests.guard.language.test_adapters import tokenizer
 from tests.guard.parts import POLICY
-from tests.rewriter.parts import Alike
+from tests.rewriter.parts import THREAD, similarity
 
 CHAT = """{{- "<|begin|>" -}}
 {%- for message in messages -%}
@@ -53,7 +53,7 @@ def answered(model: Instructed, alike: bool = True) -> OneCall:
     config = RewriterConfig(
         llm=LanguageModelConfig(model="unused"), names="unused", llm_format="instruct"
     )
-    return OneCall(model, POLICY.categories, Alike(alike), config)
+    return OneCall(model, POLICY.categories, similarity(alike), config)
 
 
 async def revise(model: Instructed, prompt: str, *kinds: str, alike: bool = True, **fields):
@@ -75,7 +75,7 @@ async def test_one_call_softens_and_grounds_and_keeps_the_two_apart():
 async def test_the_rewriter_discloses_what_one_call_changed():
     model = Instructed({**WITHOUT, "specific": DINING})
     request = RewriteRequest(prompt=VAGUE, kinds=("ground",), n=2)
-    found = await PromptRewriter(None, answered(model), None).rewrite(request)
+    found = await PromptRewriter(None, answered(model), None, THREAD).rewrite(request)
     assert found.safe == Version(prompt=VAGUE)
     assert [picture.prompt for picture in found.pictures] == [DINING] * 2
     assert [record.action for record in found.stages] == ["ground"]

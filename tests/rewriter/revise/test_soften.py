@@ -4,14 +4,14 @@ import pytest
 
 from deployments.contracts import Change, Version
 from deployments.rewriter.revise.soften import Softener
-from tests.rewriter.parts import Alike, OneAnswer, proposer
+from tests.rewriter.parts import OneAnswer, proposer, similarity
 
 PROMPT = "a lazy dirty beggar sleeping on a bench in a park, oil painting"
 GIVEN = Version(prompt=PROMPT)
 
 
 def softener(model: OneAnswer, alike: bool = True) -> Softener:
-    return Softener(proposer(model), Alike(alike), temperature=0.0)
+    return Softener(proposer(model), similarity(alike), temperature=0.0)
 
 
 async def test_every_differing_passage_is_disclosed():

@@ -6,7 +6,7 @@ from deployments.contracts import RewriteRequest, Version
 from deployments.rewriter.revise.ground import Grounder
 from deployments.rewriter.revise.soften import Softener
 from deployments.rewriter.revise.step_by_step import StepByStep
-from tests.rewriter.parts import Alike, OneAnswer, proposer
+from tests.rewriter.parts import OneAnswer, proposer, similarity
 
 VAGUE = "show two people having fun"
 DINING = "show two people dining at a restaurant"
@@ -14,7 +14,7 @@ DINING = "show two people dining at a restaurant"
 
 async def revise(model: OneAnswer, prompt: str, *kinds: str):
     asked = proposer(model)
-    reviser = StepByStep(Softener(asked, Alike(), 0.0), Grounder(asked, Alike(), 0.7))
+    reviser = StepByStep(Softener(asked, similarity(), 0.0), Grounder(asked, similarity(), 0.7))
     request = RewriteRequest(prompt="as the user wrote it", kinds=kinds, category="demeaning")
     return await reviser.revise(Version(prompt=prompt), request)
 
