@@ -18,7 +18,7 @@ import torch
 
 from deployments.inference.embedded.resolve import resolve
 from deployments.rewriter.anonymise.anonymiser import Anonymiser
-from deployments.rewriter.anonymise.privacy import plain
+from deployments.rewriter.anonymise.known_names import plain
 from deployments.rewriter.anonymise.tagger import Recogniser
 from evaluation.common.files import CASES
 from evaluation.common.shares import share

@@ -7,7 +7,8 @@ a person in shower".
 
 from deployments.contracts import Change
 from deployments.rewriter.anonymise import wording as phrasing
-from deployments.rewriter.anonymise.privacy import KnownNames, People
+from deployments.rewriter.anonymise.known_names import KnownNames
+from deployments.rewriter.anonymise.privacy import People
 from deployments.rewriter.anonymise.tagger import Recogniser
 
 

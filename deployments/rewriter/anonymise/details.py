@@ -21,12 +21,17 @@ from presidio_analyzer import (
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 from presidio_analyzer.predefined_recognizers import CreditCardRecognizer, IbanRecognizer
 
-from deployments.rewriter.anonymise.privacy import Finding
+from deployments.rewriter.anonymise.personal_detail import PersonalDetail
+from deployments.rewriter.anonymise.surroundings import text_before
 from deployments.rewriter.anonymise.tagger import NameSpan, Recogniser
 
 LEAST = 0.5
-"""Findings below this score are dropped; a number that fails its checksum has 0."""
+"""What Presidio finds below this score is dropped; a number that fails its checksum has 0."""
 
+SURE_OF_ADDRESS = 0.8
+"""Score above which an address of the tagger counts, if the text speaks of a home."""
+NEAR = 30
+"""Letters before an address in which a text may speak of a home."""
 _NUMBER = r"\d{1,5}(?:[-/]\d{1,4})?(?:(?-i:[a-hA-H])(?!\w))?"
 _ROAD = (
     r"(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|close|square|sq|way|"
@@ -128,16 +133,16 @@ class _Phones(EntityRecognizer):
         return [
             RecognizerResult("PHONE", match.start(), match.end(), 0.8)
             for match in _DIGITS.finditer(text)
-            if self._is_phone(text[max(match.start() - 60, 0) : match.start()], match[0])
+            if self._is_phone(text_before(text, match.start()), match[0])
         ]
 
     @staticmethod
-    def _is_phone(before: str, number: str) -> bool:
-        if _NO_CALL.search(before):
+    def _is_phone(left: str, number: str) -> bool:
+        if _NO_CALL.search(left):
             return False
         if number.startswith("+") or _AMERICAN.fullmatch(number):
             regions = ["US"]
-        elif _CALL.search(before):
+        elif _CALL.search(left):
             regions = REGIONS
         else:
             return False
@@ -174,7 +179,7 @@ class _Addresses(PatternRecognizer):
         foreign = regex.match(r"\D", text[start:end]) or regex.search(
             r"\b(?:rue|straße|strasse)\b", text[start:end], regex.I
         )
-        return bool(foreign and large) or bool(_FROM.search(text[max(start - 30, 0) : start]))
+        return bool(foreign and large) or bool(_FROM.search(text_before(text, start, NEAR)))
 
 
 def _with_town(text: str, end: int) -> int:
@@ -217,14 +222,23 @@ class _People(EntityRecognizer):
 def _sounds_like_home(text: str, span: NameSpan) -> bool:
     inside = text[span.start : span.end]
     return (
-        span.score > 0.8
+        span.score > SURE_OF_ADDRESS
         and bool(regex.search(r"\p{L}{4}", inside) and regex.search(r"\d", inside))
-        and bool(_FROM.search(text[max(span.start - 30, 0) : span.start]))
+        and bool(_FROM.search(text_before(text, span.start, NEAR)))
     )
 
 
-ORDER = ("EMAIL", "CREDIT_CARD", "IBAN_CODE", "DOCUMENT", "PLATE", "PHONE", "ADDRESS", "PERSON")
-"""Of two findings in one place, the kind that comes first here stays."""
+PRECEDENCE = (
+    "EMAIL",
+    "CREDIT_CARD",
+    "IBAN_CODE",
+    "DOCUMENT",
+    "PLATE",
+    "PHONE",
+    "ADDRESS",
+    "PERSON",
+)
+"""Of two details in one place, the kind that comes first here stays."""
 
 
 class Finder:
@@ -248,21 +262,21 @@ class Finder:
             nlp_engine=NoOpNlpEngine(models=models),
         )
 
-    def find(self, text: str) -> list[Finding]:
+    def find(self, text: str) -> list[PersonalDetail]:
         """What is personal, in order and without overlaps; names of all kinds are among it."""
         results = self._engine.analyze(text, "en", score_threshold=LEAST)
-        results.sort(key=lambda r: (ORDER.index(r.entity_type), r.start - r.end))
-        return sorted(_apart(results, len(text)), key=lambda finding: finding.start)
+        results.sort(key=lambda r: (PRECEDENCE.index(r.entity_type), r.start - r.end))
+        return sorted(_apart(results, len(text)), key=lambda detail: detail.start)
 
 
-def _apart(results: list[RecognizerResult], length: int) -> Iterator[Finding]:
+def _apart(results: list[RecognizerResult], length: int) -> Iterator[PersonalDetail]:
     taken = bytearray(length)
     for result in results:
         if any(taken[result.start : result.end]) or result.start >= result.end:
             continue
         taken[result.start : result.end] = b"\1" * (result.end - result.start)
         data = result.recognition_metadata or {}
-        yield Finding(
+        yield PersonalDetail(
             result.start,
             result.end,
             result.entity_type,

@@ -1,9 +1,10 @@
-"""Whose names stand in a prompt: a small tagger over the frozen encoder's token states.
+"""Finds names in a prompt: a small tagger over the frozen encoder's token states.
 
-The encoder is uncased, so that each word also brings its letters (case kept, accents folded) and
-the prompt's share of lower case, capitals and title case. The tagger tells a private person's name
-from one that is known (an artist's credit, a character, a public figure) by the words around it and
-by what the encoder knows of the name; the lists and rules beside it have the last word.
+The encoder ignores capitals. So the tagger also reads the letters of each word (case kept, accents
+folded), and how much of the prompt is in small letters, in capitals and in title case. It tells a
+private person's name from a known one (an artist's credit, a character, a public figure) by the
+words around it and by what the encoder knows of the name. The tables and rules in `privacy.py`
+decide.
 """
 
 import json
@@ -19,8 +20,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from deployments.inference.encoder import TokenEncoder
-
-KNOWN_NAMES = Path(__file__).parent / "tables" / "known_names"
 
 Kind = Literal["private", "known", "address"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -7,7 +7,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployments.rewriter.anonymise.privacy import CALLED, FAMILY, RELATIONS, TITLE, Finding, plain
+from deployments.rewriter.anonymise.known_names import plain
+from deployments.rewriter.anonymise.personal_detail import PersonalDetail
+from deployments.rewriter.anonymise.surroundings import (
+    CALLED,
+    FAMILY,
+    RELATIONS,
+    TITLE,
+    text_before,
+    text_behind,
+)
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ADJECTIVES = (
@@ -63,6 +72,11 @@ PERSON_WHY = "a private person's name was taken out"
 ADDRESS_WHY = "an address was taken out"
 
 
+NOUNS, TITLES, STOP = 80, 40, 20
+"""Letters before a name in which the noun that it explains, its titles, or the end of the sentence
+before it are looked for."""
+
+
 @dataclass(frozen=True)
 class Edit:
     """Characters `start` to `end` become `after`, for a reason that a user may read."""
@@ -73,12 +87,14 @@ class Edit:
     why: str
 
 
-def edits(text: str, people: list[Finding], details: list[Finding]) -> list[Edit]:
+def edits(text: str, people: list[PersonalDetail], details: list[PersonalDetail]) -> list[Edit]:
     """Edits that take the findings out of a text."""
     upper = _shouted(text, people)
     found = list(_people(text, people))
     for detail in details:
-        make: Callable[[str, Finding], Edit] = _address if detail.kind == "ADDRESS" else _thing
+        make: Callable[[str, PersonalDetail], Edit] = (
+            _address if detail.kind == "ADDRESS" else _thing
+        )
         found.append(make(text, detail))
     found.sort(key=lambda edit: (edit.start, edit.end))
     apart: list[Edit] = []
@@ -99,7 +115,7 @@ def applied(text: str, changes: list[Edit]) -> str:
     return "".join([*pieces, text[at:]])
 
 
-def _shouted(text: str, people: list[Finding]) -> bool:
+def _shouted(text: str, people: list[PersonalDetail]) -> bool:
     """Whether everything but the names is in capitals."""
     rest = text
     for person in reversed(people):
@@ -110,7 +126,7 @@ def _shouted(text: str, people: list[Finding]) -> bool:
 def _large(text: str, start: int, name: str, words: str) -> str:
     """`words` with a capital where a sentence starts and its name had one too."""
     opens = not re.search(r"\w", text[:start]) or bool(
-        re.search(r"[.!?]\s+$", text[max(start - 20, 0) : start])
+        re.search(r"[.!?]\s+$", text_before(text, start, STOP))
     )
     return words[:1].upper() + words[1:] if opens and name[:1].isupper() else words
 
@@ -119,7 +135,7 @@ def _article(word: str) -> str:
     return "an" if word[:1].lower() in "aeiou" else "a"
 
 
-def _people(text: str, people: list[Finding]) -> list[Edit]:
+def _people(text: str, people: list[PersonalDetail]) -> list[Edit]:
     found: list[Edit] = []
     seen: list[set[str]] = []
     for group in _groups(text, people):
@@ -140,28 +156,28 @@ def _people(text: str, people: list[Finding]) -> list[Edit]:
     return found
 
 
-def _groups(text: str, people: list[Finding]) -> list[list[Finding]]:
+def _groups(text: str, people: list[PersonalDetail]) -> list[list[PersonalDetail]]:
     """Persons who are listed together (A, B and C), the rest one by one."""
-    groups: list[list[Finding]] = []
+    groups: list[list[PersonalDetail]] = []
     for person in people:
         start = _before_titles(text, person.start)
         if groups and _AND.fullmatch(text[groups[-1][-1].end : start]):
             groups[-1].append(person)
         else:
             groups.append([person])
-    found: list[list[Finding]] = []
+    found: list[list[PersonalDetail]] = []
     for group in groups:
         # With commas alone it is no list of persons, but tags or an apposition.
         linked = len(group) > 1 and re.search(
             r"\band\b|&", text[group[-2].end : group[-1].start], re.IGNORECASE
         )
-        own = any(_APPOSED.search(text[max(p.start - 80, 0) : p.start]) for p in group)
+        own = any(_APPOSED.search(text_before(text, p.start, NOUNS)) for p in group)
         found += [group] if linked and not own else [[person] for person in group]
     return found
 
 
 def _before_titles(text: str, start: int) -> int:
-    match = _TITLES.search(text[max(start - 40, 0) : start])
+    match = _TITLES.search(text_before(text, start, TITLES))
     return start - len(match[0]) if match else start
 
 
@@ -172,10 +188,10 @@ def _genitive(text: str, end: int) -> tuple[int, str]:
     return end, ""
 
 
-def _one(text: str, person: Finding, again: bool, before: bool) -> Edit:
+def _one(text: str, person: PersonalDetail, again: bool, before: bool) -> Edit:
     start = _before_titles(text, person.start)
     name = text[start : person.end]
-    left, right = text[max(start - 80, 0) : start], text[person.end : person.end + 40]
+    left, right = text_before(text, start, NOUNS), text_behind(text, person.end)
     end, genitive = _genitive(text, person.end)
     if re.search(r"\band\b|&", text[start : person.start], re.IGNORECASE):  # Mr and Mrs
         return Edit(start, end, _large(text, start, name, "two people") + genitive, PERSON_WHY)
@@ -209,8 +225,8 @@ def _one(text: str, person: Finding, again: bool, before: bool) -> Edit:
     return Edit(start, end, _large(text, start, name, words) + genitive, PERSON_WHY)
 
 
-def _address(text: str, found: Finding) -> Edit:
-    left = text[max(found.start - 60, 0) : found.start]
+def _address(text: str, found: PersonalDetail) -> Edit:
+    left = text_before(text, found.start)
     value = text[found.start : found.end]
     home = "a flat" if re.match(r"(?:flat|apartment|apt|unit|suite)\b", value, re.I) else "a house"
     if lives := _LIVES.search(left):
@@ -228,9 +244,9 @@ def _address(text: str, found: Finding) -> Edit:
     return Edit(found.start, found.end, _large(text, found.start, "X", home), ADDRESS_WHY)
 
 
-def _thing(text: str, found: Finding) -> Edit:
+def _thing(text: str, found: PersonalDetail) -> Edit:
     words, why = _THINGS[found.kind]
-    left = text[max(found.start - 60, 0) : found.start]
+    left = text_before(text, found.start)
     label = _LABEL.search(left)
     if not label:
         return Edit(found.start, found.end, _large(text, found.start, "", words), why)

@@ -1,23 +1,13 @@
 """Anonymising with the shipped tagger: what users reported, good English, and any text at all."""
 
-import json
-import time
-from pathlib import Path
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deployments.inference.embedded.resolve import resolve
-from deployments.rewriter.anonymise.anonymiser import Anonymiser
-from deployments.rewriter.anonymise.tagger import TAGS, Recogniser
 from evaluation.prompts.anonymise import cases, left_of
-
-
-@pytest.fixture(scope="module")
-def anonymiser() -> Anonymiser:
-    return Anonymiser(Recogniser(Path(resolve("embedded:names"))))
-
+from tests.rewriter.parts import anonymiser
 
 REPORTED = {
     "photo of ANNA KOWALSKA in her bedroom": "photo of a person in her bedroom",
@@ -69,22 +59,25 @@ ENGLISH = {
 
 
 @pytest.mark.parametrize(("prompt", "expected"), [*REPORTED.items(), *ENGLISH.items()])
-def test_personal_details_are_said_in_good_english(
-    anonymiser: Anonymiser, prompt: str, expected: str
-):
-    result, changes = anonymiser.anonymise(prompt)
+def test_personal_details_are_said_in_good_english(prompt: str, expected: str):
+    result, changes = anonymiser().anonymise(prompt)
     assert result == expected
     assert all(change.kind == "anonymise" and change.why for change in changes)
 
 
+@pytest.mark.parametrize("prompt", [*REPORTED.values(), *ENGLISH.values()])
+def test_what_was_anonymised_stays_as_it_is(prompt: str):
+    assert anonymiser().anonymise(prompt) == (prompt, ())
+
+
 @pytest.mark.parametrize("prompt", UNCHANGED)
-def test_what_is_nobodys_private_affair_stays(anonymiser: Anonymiser, prompt: str):
-    assert anonymiser.anonymise(prompt) == (prompt, ())
+def test_what_is_nobodys_private_affair_stays(prompt: str):
+    assert anonymiser().anonymise(prompt) == (prompt, ())
 
 
-def test_text_outside_the_changes_is_kept(anonymiser: Anonymiser):
+def test_text_outside_the_changes_is_kept():
     prompt = "  oil painting,\tAnna Kowalska (in bed) & Piotr Nowak at 14 Lime Road — 8K\n"
-    result, changes = anonymiser.anonymise(prompt)
+    result, changes = anonymiser().anonymise(prompt)
     at, rebuilt = 0, ""
     for change in changes:
         start = prompt.index(change.before, at)
@@ -94,16 +87,31 @@ def test_text_outside_the_changes_is_kept(anonymiser: Anonymiser):
     assert rebuilt + prompt[at:] == result
 
 
-def test_a_second_time_changes_nothing(anonymiser: Anonymiser):
-    for case in cases():
-        once, _ = anonymiser.anonymise(case.prompt)
-        assert anonymiser.anonymise(once) == (once, ())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.text(max_size=120))
+def test_any_text_is_survived(text: str):
+    result, changes = anonymiser().anonymise(text)
+    assert bool(changes) == (result != text)
 
 
-def test_recall_and_false_alarms_on_the_hand_written_cases(anonymiser: Anonymiser):
+# All hand-written cases: MiniLM reads each two or three times.
+
+
+@cache
+def results() -> list[str]:
+    return [anonymiser().anonymise(case.prompt)[0] for case in cases()]
+
+
+@pytest.mark.slow
+def test_a_second_time_changes_nothing():
+    for once in results():
+        assert anonymiser().anonymise(once) == (once, ())
+
+
+@pytest.mark.slow
+def test_recall_and_false_alarms_on_the_hand_written_cases():
     missed = alarms = private = stays = 0
-    for case in cases():
-        result, _ = anonymiser.anonymise(case.prompt)
+    for case, result in zip(cases(), results(), strict=True):
         if case.kind == "private":
             private += len(case.gone)
             missed += sum(left_of(gone, case.prompt, result) for gone in case.gone)
@@ -112,30 +120,3 @@ def test_recall_and_false_alarms_on_the_hand_written_cases(anonymiser: Anonymise
             alarms += result != case.prompt
     assert missed <= 0.03 * private
     assert alarms <= 0.02 * stays
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.text(max_size=120))
-def test_any_text_is_survived(anonymiser: Anonymiser, text: str):
-    result, changes = anonymiser.anonymise(text)
-    assert bool(changes) == (result != text)
-
-
-@pytest.mark.parametrize(
-    "piece",
-    ["Anna Kowalska in her bed, ", "a", "1 ", "12 Elm ", "plate A1 ", "- ", "x@", "A.", "é\u0301"],
-)
-def test_long_prompts_take_bounded_time(anonymiser: Anonymiser, piece: str):
-    text = (piece * 32_000)[:32_000]
-    # Processor time, so that a busy machine does not count.
-    started = time.thread_time()
-    anonymiser.anonymise(text)
-    assert time.thread_time() - started < 60
-
-
-def test_a_tagger_for_other_tags_is_refused(tmp_path: Path):
-    (tmp_path / "config.json").write_text(
-        json.dumps({"tags": [*TAGS, "begin-pet"], "width": 8, "blocks": 1}), encoding="utf-8"
-    )
-    with pytest.raises(ValueError, match="other tags"):
-        Recogniser(tmp_path)

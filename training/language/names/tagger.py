@@ -18,7 +18,8 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from deployments.inference.encoder import TokenEncoder
-from deployments.rewriter.anonymise.tagger import KNOWN_NAMES, TAGS, NameNetwork, Words, read_words
+from deployments.rewriter.anonymise.known_names import KNOWN_NAMES
+from deployments.rewriter.anonymise.tagger import TAGS, NameNetwork, Words, read_words
 from deployments.rewriter.tables import read
 from training.language.corpora import load
 from training.language.names.sentences import IGNORED, Generator

@@ -1,0 +1,62 @@
+"""Anonymising takes time in proportion to the prompt, whatever the prompt repeats."""
+
+import json
+import shutil
+import time
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import BertConfig, BertModel
+
+from deployments.inference.embedded.diffusion import minilm
+from deployments.inference.encoder import TokenEncoder
+from deployments.rewriter.anonymise.anonymiser import Anonymiser
+from deployments.rewriter.anonymise.tagger import TAGS, NameNetwork, Recogniser
+from tests.rewriter.parts import anonymiser
+
+PIECES = [
+    "Anna Kowalska in her bed, ", "a", "1 ", "12 Elm ", "plate A1 ", "- ", "x@", "A.", "é\u0301",
+    "(415) ", "my ", "art by ", "Mr and Mrs ", "-a",
+]  # fmt: skip
+SHORT, LONG = 500, 4_000
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Anonymiser:
+    """The rules, with networks so small that they cost little, and that find names anywhere."""
+    folder = tmp_path_factory.mktemp("untrained")
+    shutil.copytree(minilm(), folder / "encoder", ignore=shutil.ignore_patterns("*.safetensors"))
+    torch.manual_seed(0)
+    small = BertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=1, intermediate_size=16
+    )
+    BertModel(small).save_pretrained(folder / "encoder")
+    encoder = TokenEncoder(folder / "encoder")
+    config = {"tags": TAGS, "width": 16, "blocks": 1}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    save_file(NameNetwork(encoder.width, 16, 1).state_dict(), folder / "model.safetensors")
+    return Anonymiser(Recogniser(folder, encoder))
+
+
+def seconds(anonymiser: Anonymiser, piece: str, letters: int) -> float:
+    """Processor time, so that a busy machine does not count; the less of two."""
+    text, times = (piece * letters)[:letters], []
+    for _ in range(2):
+        started = time.thread_time()
+        anonymiser.anonymise(text)
+        times.append(time.thread_time() - started)
+    return min(times)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_time_grows_with_the_length_and_not_with_its_square(untrained: Anonymiser, piece: str):
+    grown = seconds(untrained, piece, LONG) / seconds(untrained, piece, SHORT)
+    assert grown < 3 * LONG / SHORT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("piece", ["Anna Kowalska in her bed, ", "A."])
+def test_the_longest_prompt_is_anonymised(piece: str):
+    _, changes = anonymiser().anonymise((piece * 32_000)[:32_000])
+    assert all(change.why for change in changes)
