@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployments.inference.embedded.resolve import resolve
 from deployments.inference.encoder import TokenEncoder
@@ -15,6 +16,9 @@ from deployments.rewriter.revise.proposal import Proposer
 from deployments.rewriter.revise.similarity import Similarity
 from deployments.rewriter.revise.template import RewriterTemplate
 from tests.guard.parts import WordTokenizer
+
+if TYPE_CHECKING:
+    from deployments.rewriter.anonymise.details import Finder
 
 THREAD = ThreadPoolExecutor(max_workers=1)
 
@@ -35,6 +39,14 @@ def recogniser() -> Recogniser:
 def anonymiser() -> Anonymiser:
     """The shipped tagger and Presidio, whose import takes seconds."""
     return Anonymiser(recogniser())
+
+
+@cache
+def finder() -> "Finder":
+    """Presidio with the shipped tagger."""
+    from deployments.rewriter.anonymise.details import Finder
+
+    return Finder(recogniser())
 
 
 def similarity(alike: bool = True) -> Similarity:

@@ -1,7 +1,8 @@
-"""Personal details that have a form: e-mail, phone, address, plate, document and card numbers.
+"""Finds personal details: names, e-mail, phone, address, plate, document and card numbers.
 
-Presidio's engine runs the recognisers, ours and two of its own, without any spaCy model. Importing
-this file costs some seconds and 290 MB (Presidio imports spaCy), so only who anonymises imports it.
+Presidio's engine runs our recognisers and two of its own, without a spaCy model. Importing this
+file costs some seconds and 290 MB, as Presidio imports spaCy; only `Anonymiser` imports it, when it
+is made.
 """
 
 from collections.abc import Iterator
@@ -263,7 +264,7 @@ class Finder:
         )
 
     def find(self, text: str) -> list[PersonalDetail]:
-        """What is personal, in order and without overlaps; names of all kinds are among it."""
+        """Personal details from left to right, without overlaps, known names included."""
         results = self._engine.analyze(text, "en", score_threshold=LEAST)
         results.sort(key=lambda r: (PRECEDENCE.index(r.entity_type), r.start - r.end))
         return sorted(_apart(results, len(text)), key=lambda detail: detail.start)
