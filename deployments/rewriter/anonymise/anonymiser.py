@@ -19,7 +19,7 @@ class Anonymiser:
     """How often a prompt is read at most: a change can bring out another name."""
 
     def __init__(self, recogniser: Recogniser) -> None:
-        """Takes some seconds and 290 MB for the import of Presidio."""
+        """Takes some seconds and 100 MB, most of it for Presidio."""
         from deployments.rewriter.anonymise.details import Finder
 
         self._known = KnownNames()

@@ -1,7 +1,7 @@
 """Finds personal details: names, e-mail, phone, address, plate, document and card numbers.
 
 Presidio's engine runs our recognisers and two of its own, without a spaCy model. Importing this
-file costs some seconds and 290 MB, as Presidio imports spaCy; only `Anonymiser` imports it, when it
+file costs some seconds and memory, as Presidio imports spaCy; only `Anonymiser` imports it, when it
 is made.
 """
 
