@@ -1,4 +1,4 @@
-"""What an operator decides about the rewriter: its models, and how long an answer may be."""
+"""What an operator decides about the rewriter: its models, and how long their answers may be."""
 
 import math
 from typing import Literal
@@ -16,21 +16,30 @@ class RewriterConfig(BaseModel):
     llm: LanguageModelConfig
     llm_format: Literal["safelight", "instruct"] = Field(
         "safelight",
-        description="how the model is asked: as our own LoRA, or as any instruct model, once",
+        description="how the model is asked: as our own LoRA, a question for each kind, or as any "
+        "instruct model, one question for all",
     )
-    names: str = Field(description="folder of the recogniser of names, for anonymise")
-    threads: int = Field(1, ge=1, description="CPU threads of recogniser and sentence encoder")
+    names: str = Field(description="folder of the tagger of names, for anonymise")
+    threads: int = Field(
+        1, ge=1, description="CPU threads of the tagger and of the sentence encoder"
+    )
     temperature: float = Field(
-        0.0, ge=0, le=2, description="of soften; 0 is greedy: the same prompt has the same rewrite"
+        0.0,
+        ge=0,
+        le=2,
+        description="temperature of soften; 0 is greedy: the same prompt has the same rewrite",
     )
     ground_temperature: float = Field(
-        0.7, ge=0, le=2, description="of ground, and of a call that does both; drawn by the seed"
+        0.7,
+        ge=0,
+        le=2,
+        description="temperature of ground, and of one question for both; drawn by the seed",
     )
     max_growth: float = Field(
-        1.5, ge=1, description="tokens of the answer per token of the prompt, at most"
+        1.5, ge=1, description="the most tokens that an answer may have per token of the prompt"
     )
-    spare_tokens: int = Field(16, ge=1, description="that an answer may have on top of that")
+    spare_tokens: int = Field(16, ge=1, description="tokens that an answer may have in addition")
 
     def longest_answer(self, tokens: int) -> int:
-        """Tokens that another wording of a prompt of so many may have."""
+        """The most tokens that a new wording may have, for a prompt of `tokens` tokens."""
         return math.ceil(tokens * self.max_growth) + self.spare_tokens

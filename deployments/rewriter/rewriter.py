@@ -36,7 +36,7 @@ class PromptRewriter:
     ) -> None:
         """
         Args:
-            anonymiser: None under a policy that never anonymises; it would cost 290 MB.
+            anonymiser: None under a policy that never anonymises; it costs seconds and 100 MB.
             diversifier: None under a policy without shares to draw from.
             thread: the one thread on which the anonymiser's encoder is used.
         """

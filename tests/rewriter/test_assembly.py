@@ -48,23 +48,19 @@ def policy(anonymise: bool, rewrite: str = "soften") -> Policy:
     return Policy.model_validate(document)
 
 
-async def rewritten(used: TokenEncoder, together: bool) -> list[Rewrite]:
-    rewriter = assembled(Model("a tired man in the park"), used, CONFIG, policy(anonymise=True))
-    asked = [
-        rewriter.rewrite(
-            RewriteRequest(prompt=prompt, kinds=("anonymise", "soften"), category="demeaning")
-        )
-        for prompt in PROMPTS
-    ]
-    return list(await asyncio.gather(*asked)) if together else [await one for one in asked]
-
-
 async def test_a_replica_uses_its_encoder_on_one_thread():
     watched = Watched()
-    together = await rewritten(watched, together=True)
+    rewriter = assembled(Model("a tired man in the park"), watched, CONFIG, policy(anonymise=True))
+
+    async def rewritten(prompt: str) -> Rewrite:
+        kinds = ("anonymise", "soften")
+        request = RewriteRequest(prompt=prompt, kinds=kinds, category="demeaning")
+        return await rewriter.rewrite(request)
+
+    together = await asyncio.gather(*map(rewritten, PROMPTS))
     assert len(watched.threads) == 1
-    alone = await rewritten(encoder(), together=False)
-    assert [found.pictures for found in together] == [found.pictures for found in alone]
+    for prompt, found in list(zip(PROMPTS, together, strict=True))[::4]:
+        assert (await rewritten(prompt)).pictures == found.pictures
 
 
 @pytest.mark.parametrize(

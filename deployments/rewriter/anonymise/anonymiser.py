@@ -1,41 +1,40 @@
-"""Anonymising: private persons' names, addresses and other personal details leave the prompt.
+"""Takes private persons' names, their addresses and other personal details out of prompts.
 
-Who is known to everybody stays: characters, historic and public figures, artists whose style is
-asked for, brands, places. "Image of John Doe from 12 Elm Street in shower" becomes "Image of
-a person in shower".
+"Image of John Doe from 12 Elm Street in shower" becomes "Image of a person in shower". Known names
+stay: characters, historic and public figures, artists whose style is asked for, brands, places.
 """
 
 from deployments.contracts import Change
 from deployments.rewriter.anonymise import wording as phrasing
 from deployments.rewriter.anonymise.known_names import KnownNames
+from deployments.rewriter.anonymise.personal_detail import PersonalDetail
 from deployments.rewriter.anonymise.privacy import People
 from deployments.rewriter.anonymise.tagger import Recogniser
 
 
 class Anonymiser:
-    """Finds what is personal and says it in general words. Holds no state between prompts."""
+    """Replaces personal details with general words. Holds no state between prompts."""
 
     PASSES = 4
-    """A change can show another name more clearly; so many times the result is read again."""
+    """How often a prompt is read at most: a change can bring out another name."""
 
     def __init__(self, recogniser: Recogniser) -> None:
-        """Takes some seconds and 290 MB: Presidio's import, which nobody else shall pay for."""
+        """Takes some seconds and 100 MB, most of it for Presidio."""
         from deployments.rewriter.anonymise.details import Finder
 
         self._known = KnownNames()
         self._finder, self._people = Finder(recogniser), People(self._known)
 
     def anonymise(self, prompt: str) -> tuple[str, tuple[Change, ...]]:
-        """The prompt without what is personal, and each change in order; none if nothing is."""
+        """The prompt without personal details, and the changes from left to right, pass by pass."""
         changes: list[Change] = []
         for _ in range(self.PASSES):
-            findings = self._finder.find(prompt)
-            people = self._people.private(prompt, findings)
+            found = self._finder.find(prompt)
+            people = self._people.private(prompt, found)
             details = [
-                f
-                for f in findings
-                if f.kind != "PERSON"
-                and not (f.kind == "ADDRESS" and self._known.address(prompt[f.start : f.end]))
+                detail
+                for detail in found
+                if detail.kind != "PERSON" and not self._is_sight(prompt, detail)
             ]
             edits = phrasing.edits(prompt, people, details)
             if not edits:
@@ -46,3 +45,7 @@ class Anonymiser:
             ]
             prompt = phrasing.applied(prompt, edits)
         return prompt, tuple(changes)
+
+    def _is_sight(self, prompt: str, detail: PersonalDetail) -> bool:
+        """Whether a detail is the address of a sight, which is nobody's home."""
+        return detail.kind == "ADDRESS" and self._known.address(prompt[detail.start : detail.end])

@@ -1,4 +1,4 @@
-"""Sentences whose names are known: a tagger that gets one of them wrong must not serve.
+"""Sentences with a known answer: a tagger that gets one of them wrong must not serve.
 
 A tagger whose weights were damaged or swapped still answers, and may find nobody in every prompt.
 """
@@ -24,10 +24,10 @@ NOBODY = (
 
 
 def check_canaries(recogniser: Recogniser) -> None:
-    """Reads each sentence, without the rules beside the tagger, which would hide its mistakes.
+    """Reads each sentence with the tagger alone: the rules beside it would hide its mistakes.
 
     Raises:
-        ConfigurationError: a name is missed, or one found that is nobody's; says all that are.
+        ConfigurationError: a name is missed, or nobody's name is found; the message lists all.
     """
     wrong = []
     for text, names in (PRIVATE | {text: [] for text in NOBODY}).items():

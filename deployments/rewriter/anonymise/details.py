@@ -1,7 +1,8 @@
-"""Personal details that have a form: e-mail, phone, address, plate, document and card numbers.
+"""Finds personal details: names, e-mail, phone, address, plate, document and card numbers.
 
-Presidio's engine runs the recognisers, ours and two of its own, without any spaCy model. Importing
-this file costs some seconds and 290 MB (Presidio imports spaCy), so only who anonymises imports it.
+Presidio's engine runs our recognisers and two of its own, without a spaCy model. Importing this
+file costs some seconds and memory, as Presidio imports spaCy; only `Anonymiser` imports it, when it
+is made.
 """
 
 from collections.abc import Iterator
@@ -75,19 +76,22 @@ ADDRESSES = [
     Pattern("street and number", rf"(?:\b{_FLAT},?\s+)?{form}{_ROOM_AFTER}", 0.8)
     for form in (_ENGLISH, _GERMANIC, _ROMANCE_LAST, _ROMANCE_FIRST, _OTHERS)
 ]
-_GAP = r"[\s:\"'“”#]{0,4}(?:(?:is|reads|reading|saying|says|of)\s)?[\s:\"'“”#]{0,3}"
+_MARKS = r"[\s:\"'“”#]"
+_GAP = rf"{_MARKS}{{0,4}}(?:(?:is|reads|reading|saying|says|of)\s)?{_MARKS}{{0,3}}"
+# Not "of": "a plate of 12 cookies".
+_PLATE_GAP = rf"{_MARKS}{{0,4}}(?:(?:is|reads|reading|saying|says)\s)?{_MARKS}{{0,3}}"
 _VALUE = r"(?=[\p{L}\d -]{0,12}\d)"
 PLATES = [
     Pattern(
         "after the word plate",
-        rf"(?<=\bplates?(?:\snumber|\sno\.?)?{_GAP}){_VALUE}(?-i:[A-ZÄÖÜ\d]{{1,4}})"
+        rf"(?<=\bplates?(?:\snumber|\sno\.?)?{_PLATE_GAP}){_VALUE}(?-i:[A-ZÄÖÜ\d]{{1,4}})"
         r"(?-i:[ -]{0,2}[A-Z\d]{1,5}){0,3}\b",
         0.8,
     ),
     Pattern(
         "after the word plate, small letters",
         rf"(?<=\bplates?(?:\snumber|"
-        rf"\sno\.?)?{_GAP})(?=[a-z-]*\d)[a-z\d]{{1,4}}(?:[ -]?[a-z]*\d[a-z\d]*)"
+        rf"\sno\.?)?{_PLATE_GAP})(?=[a-z-]*\d)[a-z\d]{{1,4}}(?:[ -]?[a-z]*\d[a-z\d]*)"
         r"{1,2}\b",
         0.7,
     ),
@@ -263,7 +267,7 @@ class Finder:
         )
 
     def find(self, text: str) -> list[PersonalDetail]:
-        """What is personal, in order and without overlaps; names of all kinds are among it."""
+        """Personal details from left to right, without overlaps, known names included."""
         results = self._engine.analyze(text, "en", score_threshold=LEAST)
         results.sort(key=lambda r: (PRECEDENCE.index(r.entity_type), r.start - r.end))
         return sorted(_apart(results, len(text)), key=lambda detail: detail.start)

@@ -1,6 +1,6 @@
-"""What stands in a prompt where something personal stood, in good English.
+"""Replaces personal details with general words, in good English.
 
-An `Edit` replaces a passage; edits of one text do not overlap and are in order.
+An `Edit` replaces a passage. The edits of one text do not overlap and go from left to right.
 """
 
 import re
@@ -17,8 +17,10 @@ from deployments.rewriter.anonymise.surroundings import (
     text_before,
     text_behind,
 )
+from deployments.rewriter.numbers import NUMBER_WORDS
 
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+MANY = 11
+"""From this number on people are "many"."""
 ADJECTIVES = (
     "young|old|elderly|middle-aged|naked|nude|topless|drunk|sad|happy|angry|sick|ill|tired|"
     "pregnant|"
@@ -88,7 +90,7 @@ class Edit:
 
 
 def edits(text: str, people: list[PersonalDetail], details: list[PersonalDetail]) -> list[Edit]:
-    """Edits that take the findings out of a text."""
+    """Edits that take private persons and personal details out of a text."""
     upper = _shouted(text, people)
     found = list(_people(text, people))
     for detail in details:
@@ -116,7 +118,7 @@ def applied(text: str, changes: list[Edit]) -> str:
 
 
 def _shouted(text: str, people: list[PersonalDetail]) -> bool:
-    """Whether everything but the names is in capitals."""
+    """Whether all of the text but the names is in capitals."""
     rest = text
     for person in reversed(people):
         rest = rest[: person.start] + rest[person.end :]
@@ -124,7 +126,7 @@ def _shouted(text: str, people: list[PersonalDetail]) -> bool:
 
 
 def _large(text: str, start: int, name: str, words: str) -> str:
-    """`words` with a capital where a sentence starts and its name had one too."""
+    """`words`, with a capital if the name has one and stands at the start of a sentence."""
     opens = not re.search(r"\w", text[:start]) or bool(
         re.search(r"[.!?]\s+$", text_before(text, start, STOP))
     )
@@ -147,7 +149,7 @@ def _people(text: str, people: list[PersonalDetail]) -> list[Edit]:
             found.append(_one(text, group[0], again[0], before))
             continue
         start = _before_titles(text, group[0].start)
-        count = NUMBERS[len(group)] if len(group) < len(NUMBERS) else "many"
+        count = NUMBER_WORDS[len(group)] if len(group) < MANY else "many"
         words = f"the {count} people" if all(again) else f"{count} people"
         words = f"{count} other people" if before and not any(again) else words
         end, genitive = _genitive(text, group[-1].end)
@@ -157,7 +159,7 @@ def _people(text: str, people: list[PersonalDetail]) -> list[Edit]:
 
 
 def _groups(text: str, people: list[PersonalDetail]) -> list[list[PersonalDetail]]:
-    """Persons who are listed together (A, B and C), the rest one by one."""
+    """Persons who are listed together ("A, B and C") as one group, the others one by one."""
     groups: list[list[PersonalDetail]] = []
     for person in people:
         start = _before_titles(text, person.start)

@@ -1,7 +1,7 @@
-"""Describes people whom nobody described, so that not every picture shows the same kind of them.
+"""Describes people whom nobody described, so that pictures do not all show the same kind of people.
 
-Who is drawn follows the shares that the policy states. The pictures of one prompt show a spread:
-draws are systematic samples, over the pictures of a request and over consecutive seeds.
+The policy states the shares of groups, genders and ages. Draws are systematic samples, over the
+pictures of a request and over consecutive seeds, so that the pictures of one prompt differ.
 """
 
 import itertools
@@ -16,12 +16,13 @@ from deployments.policy import Diversity
 from deployments.rewriter.diversify.cast import Person, cast
 
 MAX_PEOPLE = 6
-"""Nouns described in one prompt; a text encoder reads only so much."""
+"""Nouns described in one prompt; a text encoder does not read more of them."""
 STEPS = (math.sqrt(2) % 1, (math.sqrt(5) - 1) / 2, math.sqrt(3) % 1)
-"""How far the draws of groups, genders and ages move from seed to seed: badly approximable, so
-that consecutive seeds spread, and unrelated, so that all combinations come up."""
+"""How far the draws of groups, genders and ages move from one seed to the next. The numbers are
+badly approximable, so that consecutive seeds spread, and unrelated, so that all combinations
+occur."""
 JOINS_TO = ",.;:!?)]}|\"”'’\n-/"
-"""Before these no comma is needed."""
+"""Before one of these no comma is needed."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class Diversifier:
         columns = []
         shares = (self._diversity.groups, self._diversity.genders, self._diversity.ages or {"": 1})
         for weights, step in zip(shares, STEPS, strict=True):
-            order = rng.sample(sorted(weights), len(weights))
-            columns.append(_systematic(order, weights, total, (rng.random() + seed * step) % 1))
+            names = rng.sample(sorted(weights), len(weights))
+            columns.append(_systematic(names, weights, total, (rng.random() + seed * step) % 1))
         mix = random.Random(f"{key}/{seed}")
         groups = columns[0]
         genders = _paired(groups, columns[1], shares[1], mix)
@@ -106,8 +107,8 @@ class Diversifier:
     def _tones(self, key: str, n: int, seed: int) -> list[str]:
         rng = random.Random(f"{key}/tone")
         weights = self._diversity.skin_tones
-        order = rng.sample(sorted(weights), len(weights))
-        tones = _systematic(order, weights, n, (rng.random() + seed * STEPS[0]) % 1)
+        names = rng.sample(sorted(weights), len(weights))
+        tones = _systematic(names, weights, n, (rng.random() + seed * STEPS[0]) % 1)
         random.Random(f"{key}/tone/{seed}").shuffle(tones)
         return tones
 
@@ -125,7 +126,7 @@ class Diversifier:
             return _behind(prompt, person, f", {_listed(said)}", ",", why)
         if person.generic:
             return _before(prompt, person, traits[0].words(False, ages), why)
-        # "a white witch" or "a black widow" would be something else: the article's form it is.
+        # In front of the noun the words could change its sense: "a white witch", "a black widow".
         told = replace(traits[0], gender=person.gender or traits[0].gender)
         return _behind(prompt, person, f", {told.words(True, ages)}", ",", why)
 
@@ -194,16 +195,16 @@ def _apply(prompt: str, edits: Sequence[_Edit]) -> tuple[str, tuple[Change, ...]
 
 
 def _systematic(
-    order: Sequence[str], weights: Mapping[str, float], n: int, offset: float
+    names: Sequence[str], weights: Mapping[str, float], n: int, offset: float
 ) -> list[str]:
     """`n` draws at even distances along the shares laid end to end; `offset` is in [0, 1)."""
-    ends = list(itertools.accumulate(weights[name] for name in order))
+    ends = list(itertools.accumulate(weights[name] for name in names))
     drawn, at = [], 0
     for index in range(n):
         point = (index + offset) / n * ends[-1]
-        while at < len(order) - 1 and point >= ends[at]:
+        while at < len(names) - 1 and point >= ends[at]:
             at += 1
-        drawn.append(order[at])
+        drawn.append(names[at])
     return drawn
 
 
@@ -213,7 +214,7 @@ def _paired(
     weights: Mapping[str, float],
     rng: random.Random,
 ) -> list[str]:
-    """`second` in an order that gives each value of `first` its share of each of `second`."""
+    """`second`, rearranged: each value of `first` meets those of `second` by their shares."""
     left = {name: second.count(name) for name in sorted(set(second))}
     result = [""] * len(first)
     used: Counter[tuple[str, str]] = Counter()
@@ -233,7 +234,7 @@ def _paired(
 def _apart(
     drawn: Sequence[tuple[Traits, ...]], seen: Sequence[set[str]]
 ) -> list[tuple[Traits, ...]]:
-    """`drawn`, turned so that few pictures show a group that they show already."""
+    """`drawn`, rotated so that as few pictures as possible show a group twice."""
     best, fewest = 0, math.inf
     for turn in range(len(drawn)):
         met = sum(

@@ -1,7 +1,7 @@
-"""Grounding: a vague scene with people, which invites a risky reading, is made specific.
+"""Grounding makes a vague scene with people specific, as a vague one can be drawn in a risky way.
 
-A rule finds what is vague; the language model says what happens instead. It is drawn at a
-temperature, by the request's seed: else everybody who has fun would dine at the same restaurant.
+A rule finds vague prompts; the language model writes what happens instead. Its answer is drawn at a
+temperature, by the request's seed: greedy, all people who have fun would dine at one restaurant.
 """
 
 from deployments.contracts import Version
@@ -14,7 +14,8 @@ WHY = "made specific, because the scene was left open"
 
 
 async def grounded(version: Version, found: str | None, similarity: Similarity) -> Version:
-    """`version` in the wording found; as it is if there is none, or it is vague or drifts away."""
+    """`version` in the wording found; unchanged if there is none, or it is vague or means another
+    scene."""
     if found is None or vague(found) or not await similarity.holds(version.prompt, found):
         return version
     changes = changes_between(version.prompt, found, "ground", WHY)
@@ -29,7 +30,7 @@ class Grounder:
         self._temperature = temperature
 
     async def ground(self, version: Version, seed: int) -> Version:
-        """The specific prompt; the given one if it is specific, or nothing better is found.
+        """The specific prompt; the given one if it is specific already or nothing better is found.
 
         Raises:
             StageFailed: the engine cannot answer.

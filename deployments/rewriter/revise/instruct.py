@@ -1,7 +1,7 @@
-"""The question to an instruct model, and its answer: one JSON object with every new wording.
+"""The question to an instruct model, and its answer: one JSON object with all new wordings.
 
-The instruction and the operator's words are told as such; the prompt stands between marks that it
-cannot imitate (`deployments.inference.chat_template`).
+The question gives the instruction and the operator's words. The prompt stands between marks that it
+cannot imitate (see `deployments.inference.chat_template`).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from deployments.policy import Category
 from deployments.rewriter.revise.soften import SoftKind
 
 LONGEST = 4000
-"""Letters at which the schema ends a wording, whole or not."""
+"""Letters at which the schema cuts a wording off."""
 
 OPEN, CLOSE = "<PROMPT>", "</PROMPT>"
 INSTRUCTION = (
@@ -62,7 +62,7 @@ SCHEMA = Answer.model_json_schema()
 
 
 def parsed(answer: str | None) -> Answer | None:
-    """The answer, or None: it is cut off, or not of the form."""
+    """The answer, or None if it is cut off or not of the form."""
     try:
         found = Answer.model_validate_json(answer or "")
     except ValidationError:
@@ -70,12 +70,15 @@ def parsed(answer: str | None) -> Answer | None:
     return found if max(len(found.softened), len(found.specific)) < LONGEST else None
 
 
-def order(kind: SoftKind | None, category: Category | None, *, ground: bool, vague: bool) -> str:
-    """What is to be done with a prompt, a line for each part of the answer.
+def instructions(
+    kind: SoftKind | None, category: Category | None, *, ground: bool, vague: bool
+) -> str:
+    """What the model is to do with a prompt: a line for each part of the answer.
 
     Args:
-        kind, category: how it is softened, and what was found in it; None if nothing was.
-        ground: whether what comes out may be made specific; `vague` if the prompt leaves it open.
+        kind, category: how the prompt is softened, and what was found in it; None if nothing was.
+        ground: the result may be made specific.
+        vague: the prompt leaves open what its people do.
     """
     lines = [NOT_SOFTENED]
     if kind and category:
@@ -99,6 +102,6 @@ class InstructTemplate(ChatTemplate):
         """Token ids of the whole question, up to the answer's first token.
 
         Args:
-            told: the `order` for this prompt.
+            told: the `instructions` for this prompt.
         """
         return self.around(self.control(f"{told}\n{OPEN}") + self.user(prompt))

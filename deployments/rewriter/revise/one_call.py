@@ -1,4 +1,4 @@
-"""One question that softens and grounds, to an instruct model that answers in a JSON schema."""
+"""Softens and grounds with one question to an instruct model, which answers in a JSON schema."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,13 @@ from deployments.inference.protocols import CausalLM
 from deployments.policy import Category
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.revise.ground import grounded
-from deployments.rewriter.revise.instruct import SCHEMA, Answer, InstructTemplate, order, parsed
+from deployments.rewriter.revise.instruct import (
+    SCHEMA,
+    Answer,
+    InstructTemplate,
+    instructions,
+    parsed,
+)
 from deployments.rewriter.revise.proposal import new_wording
 from deployments.rewriter.revise.revision import Revision
 from deployments.rewriter.revise.similarity import Similarity
@@ -20,9 +26,9 @@ FORM_TOKENS = 64
 
 
 class OneCall:
-    """A `Reviser` that has the model do all that is due at once, and asks nothing if nothing is.
+    """A `Reviser` that asks for everything at once, or asks nothing if nothing is due.
 
-    What is to be softened and cannot be is not grounded either: the walk blocks it.
+    A prompt that is to be softened and cannot be is not grounded either: the walk blocks it.
     """
 
     def __init__(
@@ -43,7 +49,7 @@ class OneCall:
         self._similarity, self._config = similarity, config
         self._template = InstructTemplate(model.tokenizer)
         longest = max(
-            len(self._template.encode("", order(kind, category, ground=True, vague=True)))
+            len(self._template.encode("", instructions(kind, category, ground=True, vague=True)))
             for kind in SOFT_KINDS
             for category in categories.values()
         )
@@ -62,8 +68,8 @@ class OneCall:
         due = category is not None if kind else scene_open
         if not due:
             return unchanged
-        told = order(kind, category, ground=ground, vague=scene_open)
-        # A scene is drawn by the seed, and with it what is softened in the same answer.
+        told = instructions(kind, category, ground=ground, vague=scene_open)
+        # A scene is drawn by the seed, and so is what the same answer softens.
         temperature = self._config.ground_temperature if scene_open else self._config.temperature
         answer = await self._answer(version.prompt, told, temperature, request.seed)
         if answer is None or not answer.harmless_core:
@@ -81,7 +87,7 @@ class OneCall:
         return Revision(safe, await grounded(safe, found, self._similarity))
 
     async def _answer(self, prompt: str, told: str, temperature: float, seed: int) -> Answer | None:
-        """None where there is none to be had: the prompt is too long, or the answer cut off."""
+        """None if the prompt is too long, or the answer is cut off or not of the form."""
         ids, limit = self._template.encode(prompt, told), self._answer_tokens(prompt)
         if len(ids) + limit > self._model.max_tokens:
             return None

@@ -1,4 +1,4 @@
-"""One question to the rewriter's language model, and what may be made of the answer."""
+"""One question to the rewriter's own language model, and what its answer may change."""
 
 import difflib
 import re
@@ -20,10 +20,10 @@ class Proposer:
     async def propose(
         self, prompt: str, about: str, *, temperature: float, seed: int
     ) -> str | None:
-        """The model's wording, or None where there is none to be had.
+        """The model's wording, or None.
 
-        None for: a prompt longer than the model reads, an answer that is cut off, empty, says that
-        nothing harmless is left, or is the prompt again.
+        It is None if the prompt is longer than the model reads, or if the answer is cut off, is
+        empty, says that nothing harmless is left, or is the prompt again.
 
         Args:
             about: what is wrong with the prompt, a category or VAGUE.
@@ -42,8 +42,10 @@ class Proposer:
 
 
 def new_wording(answer: str, prompt: str) -> str | None:
-    """The answer as a prompt, or None: it is empty, says `none`, is more than one line or the
-    prompt again."""
+    """The answer as a prompt, or None.
+
+    It is None if it is empty, says `none`, has more than one line, or is the prompt again.
+    """
     found = answer.strip()
     if found.casefold() in ("", NOTHING, f"{NOTHING}.") or CONTROL.search(found):
         return None
@@ -51,7 +53,7 @@ def new_wording(answer: str, prompt: str) -> str | None:
 
 
 def changes_between(before: str, after: str, kind: RewriteKind, why: str) -> tuple[Change, ...]:
-    """One change per passage of words that differs; none if the texts have the same words."""
+    """A change for each passage of words that differs; none if the texts have the same words."""
     old, new = before.split(), after.split()
     passages = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     return tuple(

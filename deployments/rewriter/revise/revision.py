@@ -1,4 +1,4 @@
-"""What the rewriter needs of a language model, however it is asked."""
+"""What softening and grounding give back, whichever way the language model is asked."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,11 +8,11 @@ from deployments.contracts import RewriteRequest, Version
 
 @dataclass(frozen=True)
 class Revision:
-    """A prompt as the model leaves it; the version given where nothing is due or can be done.
+    """A prompt after the model's manipulations.
 
     Attributes:
-        safe: after soften or generic.
-        specific: after ground too.
+        safe: after soften or generic; the version given if neither is due or possible.
+        specific: after ground too; `safe` if that is not due or not possible.
     """
 
     safe: Version
@@ -20,12 +20,12 @@ class Revision:
 
 
 class Reviser(Protocol):
-    """Softens or makes generic, then grounds: those of them that the request names."""
+    """Softens or makes generic, and then grounds: what of it the request names."""
 
     async def revise(self, version: Version, request: RewriteRequest) -> Revision:
         """
         Args:
-            version: the prompt so far, in the place of the request's own.
+            version: the prompt so far; it is read instead of the request's own.
 
         Raises:
             StageFailed: the engine cannot answer.

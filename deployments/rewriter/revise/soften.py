@@ -1,6 +1,7 @@
-"""Softening: the same picture without the harmful framing; `generic`, without the protected name.
+"""Softening asks for the same picture without the harmful framing, `generic` without the protected
+name.
 
-The model's answer is only a proposal. The walk has the guard judge it again before it is drawn.
+The model's answer is a proposal. The guard judges it before it is drawn.
 """
 
 from typing import Literal
@@ -22,7 +23,7 @@ def soft_kind(request: RewriteRequest) -> SoftKind | None:
 async def softened(
     version: Version, found: str | None, kind: SoftKind, category: str, similarity: Similarity
 ) -> Version | None:
-    """`version` in the wording found; None if there is none, or it drifts away."""
+    """`version` in the wording found; None if there is none, or it means another picture."""
     if found is None or not await similarity.holds(version.prompt, found):
         return None
     what = "softened" if kind == "soften" else "made generic"
@@ -41,7 +42,7 @@ class Softener:
     async def soften(
         self, version: Version, kind: SoftKind, category: str, seed: int
     ) -> Version | None:
-        """The softer prompt, or None: nothing harmless is left, or the answer drifts away.
+        """The softer prompt, or None: nothing harmless is left, or the answer means another.
 
         Raises:
             StageFailed: the engine cannot answer.

@@ -16,12 +16,12 @@ from deployments.rewriter.tables import ANY
 
 MAX_WORDS = 18
 MAX_LETTERS = 200
-"""Longer prompts are specific; so that no long text is read."""
+"""Longer prompts count as specific: no long text is read."""
 MAX_SEGMENTS = 4
 MAX_PLACE = 3
-"""Unknown words behind "in" or "at" that may be the name of a place."""
+"""How many unknown words behind "in" or "at" may be the name of a place."""
 MODIFIERS = 2
-"""Unknown words before a person's noun that may describe the person."""
+"""How many unknown words before a person's noun may describe the person."""
 CHARGED = "charged"
 MILD = frozenset(("fun", "action", "anticipation", "places", CHARGED))
 """With one of these kinds any further word tells enough ("having fun at a bowling alley"); beside
@@ -33,7 +33,7 @@ DESCRIBES = ("plain", "groups", "aged", "colours", "insulting", "looks", "female
 
 @dataclass(frozen=True)
 class _Words:
-    """A prompt's words without those that are dropped; `people` as in `Segmented`."""
+    """A prompt's words without the dropped ones; the other fields are those of `Segmented`."""
 
     words: Sequence[str]
     people: Mapping[int, int]
@@ -42,12 +42,12 @@ class _Words:
 
 
 def vague(prompt: str) -> bool:
-    """Whether `prompt` asks for people and leaves open what they do; never with children."""
+    """Whether `prompt` asks for people and leaves open what they do; False if it has children."""
     return bool(open_activity(prompt))
 
 
 def open_activity(prompt: str) -> str:
-    """The words by which `prompt` is vague, articles left out; empty if it is specific."""
+    """The words that make `prompt` vague, without articles; empty if it is specific."""
     if len(prompt) > MAX_LETTERS:
         return ""
     text = segmented(prompt)
@@ -119,7 +119,7 @@ def _longest(text: _Words, at: int) -> tuple[int, str]:
 
 
 def _fills(text: _Words, at: int, slot: str) -> Iterator[int]:
-    """Where a person, in the form of `slot`, that begins at `at` may end."""
+    """The ends of a person that begins at `at`, in the form of `slot`."""
     fits = activities().fits
     if slot in fits.get(text.words[at], ()):
         yield at + 1
@@ -147,7 +147,7 @@ def _modifies(text: _Words, at: int) -> bool:
 
 
 def _tells_nothing(word: str) -> bool:
-    """Whether it only describes people, or is a number or an adverb."""
+    """Whether a word only describes people, or is a number or an adverb."""
     if word[0].isdecimal():
         return True
     if len(word) > 4 and word.endswith("ly") and word not in activities().not_adverbs:

@@ -19,9 +19,9 @@ SHIPPED = Path(resolve("embedded:names"))
 
 
 def scrambled(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    order = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     return {
-        name: value.flatten()[torch.randperm(value.numel(), generator=order)].view_as(value)
+        name: value.flatten()[torch.randperm(value.numel(), generator=generator)].view_as(value)
         for name, value in weights.items()
     }
 

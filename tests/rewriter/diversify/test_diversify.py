@@ -2,7 +2,6 @@
 
 import difflib
 import random
-import time
 from collections import Counter
 
 import pytest
@@ -13,6 +12,7 @@ from deployments.policy import Diversity
 from deployments.rewriter.diversify.diversifier import MAX_PEOPLE, Diversifier
 from evaluation.common.files import tables
 from evaluation.prompts.diversify import WRITTEN, outcomes
+from tests.rewriter.parts import seconds
 
 GROUPS = {"asian": 1.0, "black": 1.0, "white": 1.0, "hispanic": 1.0, "south asian": 1.0}
 GENDERS = {"woman": 1.0, "man": 1.0}
@@ -162,10 +162,12 @@ def test_odd_prompts_stay(prompt: str):
 @pytest.mark.parametrize(
     "unit", ["woman ", "old ", "a nurse and ", "nurse, ", '"a ', "chief executive officer of "]
 )
-def test_long_prompts_take_no_longer_than_their_length(unit: str):
-    started = time.thread_time()
-    DIVERSIFIER.diversify((unit * 8000)[:8000], 4, 0)
-    assert time.thread_time() - started < 2
+def test_time_grows_with_the_length_and_not_with_its_square(unit: str):
+    short, long = (
+        seconds(lambda length=length: DIVERSIFIER.diversify((unit * length)[:length], 4, 0))
+        for length in (1000, 8000)
+    )
+    assert long < 3 * 8 * short
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Reads a prompt: its words, in segments between punctuation, and the known phrases among them."""
+"""Splits a prompt into words, in segments between punctuation, and finds known phrases in them."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,17 @@ WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 BREAK = re.compile(r"[,;:!?.|\n()\[\]{}\"“”/—–]|\s-\s|^-|-$")
 QUOTED = re.compile(r"\"[^\"\n]{0,300}\"|“[^”\n]{0,300}”")
 ADDRESSED = ("dr", "mr", "mrs", "ms")
-"""Before a name; their point ends no sentence."""
+"""Titles before a name. A full stop behind them ends no sentence."""
 LONGEST = 5
 """Words of the longest phrase that is looked up."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word in lower case, at characters `start` to `end`; `silent` if it is lettering."""
+    """A word in lower case, at characters `start` to `end`.
+
+    `segment` counts from 0. A `silent` word is lettering in the picture: it names nobody.
+    """
 
     text: str
     start: int
@@ -36,13 +39,13 @@ class Span:
     labels: frozenset[str]
 
 
-class Reading:
-    """A prompt under reading. Outside of the prompt there is no text, label or break.
+class ParsedPrompt:
+    """A prompt in words and known phrases. Word numbers outside of it have no text, label or break.
 
     Attributes:
-        prompt: as it was given.
+        prompt: the text as it was given.
         words: all of its words.
-        spans: the known phrases, from the left, the longest first, without overlap.
+        spans: the known phrases from left to right, each as long as possible, without overlap.
     """
 
     def __init__(self, prompt: str) -> None:
@@ -55,12 +58,12 @@ class Reading:
 
     @property
     def segments(self) -> int:
-        """How many there are."""
+        """The number of segments."""
         return self.words[-1].segment + 1 if self.words else 0
 
     @cached_property
     def makers_from(self) -> int:
-        """The first word from which names are those of makers."""
+        """The first word from which on names are those of makers: "by", "in the style of"."""
         for at, word in enumerate(self.words):
             by_maker = word.text == "by" and self.word(at - 1) not in tables()["by_whom"]
             in_style = word.text == "style" and "not_shown" in self.labels(at)
@@ -116,7 +119,7 @@ class Reading:
         return self.prompt[self.words[at - 1].end : self.words[at].start] if at else ""
 
     def is_capital(self, at: int) -> bool:
-        """Whether word `at` has a large first letter, and not large ones only."""
+        """Whether word `at` begins with a capital, and has small letters too."""
         word = self.prompt[self.words[at].start : self.words[at].end]
         return word[0].isupper() and not word.isupper()
 
