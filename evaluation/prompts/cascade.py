@@ -30,7 +30,8 @@ from deployments.guard.decision import decide
 from deployments.guard.words.blocklist import Blocklist
 from deployments.guard.words.normalise import readings
 from deployments.inference.embedded.diffusion import minilm
-from deployments.inference.embedded.language import base_model, merge
+from deployments.inference.embedded.language import base_model
+from deployments.inference.embedded.lora import merged_folder
 from deployments.policy import Policy, load_policy
 from evaluation.common.files import CASES
 from evaluation.prompts.guard import hand_written, prompts
@@ -57,8 +58,8 @@ class Stages:
 
     def __init__(self, policy: Policy, models: Path, cache: Path, device: str) -> None:
         self.policy = policy
-        llm = merge(base_model(cache), models / "guard", cache)
-        cnn = merge(minilm(), models / "cnn", cache)
+        llm = merged_folder(base_model(cache), models / "guard", cache)
+        cnn = merged_folder(minilm(), models / "cnn", cache)
         self._llm, self.llm_scale = GuardScorer(llm, device), Calibration.of_model(str(llm))
         self._cnn, self.cnn_scale = CNNScorer(cnn), Calibration.of_model(str(cnn))
         self._blocklist = Blocklist(policy)

@@ -21,7 +21,8 @@ from sklearn.metrics import roc_auc_score
 
 from deployments.contracts import GuardRequest
 from deployments.guard.calibration import Calibration
-from deployments.inference.embedded.language import base_model, merge
+from deployments.inference.embedded.language import base_model
+from deployments.inference.embedded.lora import merged_folder
 from deployments.policy import Policy, load_policy
 from evaluation.common.files import CASES
 from training.language import corpora
@@ -59,7 +60,7 @@ class Guard:
     """The embedded guard's LLM stage, as evaluation asks it."""
 
     def __init__(self, adapter: Path, cache: Path, device: str = "cpu") -> None:
-        model = merge(base_model(cache), adapter, cache)
+        model = merged_folder(base_model(cache), adapter, cache)
         self._scorer = GuardScorer(model, device)
         self._calibration = Calibration.of_model(str(model))
 

@@ -11,15 +11,19 @@ from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from deployments.errors import ConfigurationError
 from deployments.inference.embedded.folders import made_once
+from deployments.inference.embedded.lora import merge, scale_of
 
 INPUT_LAYER = "conv_in.safetensors"
 UPDATES = "pytorch_lora_weights.safetensors"
 """As diffusers names the low-rank updates of a model."""
+_SETTINGS = "lora_adapter_metadata"
+"""Where diffusers keeps the updates' settings in the file's metadata."""
 _FAMILY = "StableDiffusionInstructPix2PixPipeline"
 
 
@@ -65,15 +69,20 @@ def _fill(target: Path, pipeline: Path, shipped: Path) -> None:
     index["_class_name"] = _FAMILY
     (target / "model_index.json").write_text(json.dumps(index, indent=2), encoding="utf-8")
     unet = UNet2DConditionModel.from_pretrained(pipeline / "unet", torch_dtype=torch.float32)
+    updates = load_file(shipped / UPDATES)
     try:
         widened(unet).conv_in.load_state_dict(_wide(load_file(shipped / INPUT_LAYER)))
-        unet.load_lora_adapter(shipped, prefix=None, weight_name=UPDATES)
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise ConfigurationError(f"the edit model does not fit the U-Net: {error}") from error
-    unet.fuse_lora()
-    unet.unload_lora()
+        unet.load_state_dict(merge(unet.state_dict(), updates, _scale(shipped)))
+    except (RuntimeError, ConfigurationError) as error:
+        raise ConfigurationError(f"{str(shipped)!r} does not fit the U-Net: {error}") from error
     unet.save_pretrained(target / "unet")
 
 
 def _wide(layer: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.float() for name, value in layer.items()}
+
+
+def _scale(shipped: Path) -> float:
+    with safe_open(shipped / UPDATES, framework="pt") as file:
+        metadata = file.metadata() or {}
+    return scale_of(json.loads(metadata.get(_SETTINGS, "{}")))
