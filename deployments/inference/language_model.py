@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from deployments.configuration import Configuration
 from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer
 from deployments.inference.embedded.resolve import resolve
 from deployments.lifeline import Lifeline
@@ -25,10 +26,8 @@ if TYPE_CHECKING:  # vLLM takes seconds to import, and the graph is built on mac
 logger = logging.getLogger(__name__)
 
 
-class LanguageModelConfig(BaseModel):
+class LanguageModelConfig(Configuration):
     """Which model, and how vLLM runs it: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, description="embedded:NAME, a folder, or a hub id")
     max_model_len: int = Field(1024, ge=64, description="tokens of question and answer together")

@@ -4,21 +4,16 @@ import hashlib
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from deployments.configuration import Configuration
 from deployments.contracts import PolicyRef, RewriteKind, Score, Watch
 
 MINORS = "sexual_minors"
 """The one category that no policy file can change: a sexual cue together with a cue of a minor."""
 
 
-class Document(BaseModel):
-    """Base of all policy parts: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Thresholds(Document):
+class Thresholds(Configuration):
     """Where a calibrated prompt score acts. `act_low` replaces `act` for `moderation: low`."""
 
     steer: Score = Field(0.35, description="from here on, generate with steer=True")
@@ -35,7 +30,7 @@ class Thresholds(Document):
         return self
 
 
-class CNNThresholds(Document):
+class CNNThresholds(Configuration):
     """What the embedding CNN may decide alone, on its calibrated P(harm of an acting category).
 
     The defaults leave everything to the language model. Give it less to say where a category means
@@ -56,14 +51,14 @@ class CNNThresholds(Document):
         return self
 
 
-class Examples(Document):
+class Examples(Configuration):
     """A handful of sentences that show what a category means, for matching by embedding."""
 
     forbidden: Annotated[tuple[str, ...], Field(min_length=2)]
     allowed: Annotated[tuple[str, ...], Field(min_length=2)]
 
 
-class Category(Document):
+class Category(Configuration):
     """One thing that the policy has an opinion on."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z]$", description="one letter, read by the LLM guard")]
@@ -98,7 +93,7 @@ Shares = Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)
 """What may be drawn, and how often relative to the rest."""
 
 
-class Diversity(Document):
+class Diversity(Configuration):
     """How people whom nobody described are drawn. The keys are the words put into the prompt.
 
     A role that a group would be insulted by (a criminal) is given a skin tone and nothing else.
@@ -112,7 +107,7 @@ class Diversity(Document):
     skin_tones: Shares = Field(description='for negative roles, as in "olive skin tone"')
 
 
-class Manipulations(Document):
+class Manipulations(Configuration):
     """What is done to prompts that the guard lets pass, whatever they ask for."""
 
     anonymise: bool = Field(True, description="take private persons and their data out")
@@ -124,7 +119,7 @@ class Manipulations(Document):
     )
 
 
-class EditPolicy(Document):
+class EditPolicy(Configuration):
     """What happens to edits, besides what happens to every picture."""
 
     thresholds: Annotated[dict[str, Score], Field(min_length=1)] = Field(
@@ -141,7 +136,7 @@ class EditPolicy(Document):
     tries: int = Field(2, ge=0, description="attempts to mend; the best one is delivered")
 
 
-class OutputPolicy(Document):
+class OutputPolicy(Configuration):
     """What happens to pictures. `strengths` has one entry per regeneration, rising."""
 
     thresholds: dict[str, Score] = Field(description="picture category -> score that flags")
@@ -163,7 +158,7 @@ class OutputPolicy(Document):
         return self
 
 
-class Deadlines(Document):
+class Deadlines(Configuration):
     """Seconds that a stage may take, waiting for a replica included."""
 
     guard: Annotated[float, Field(gt=0)] = 20.0
@@ -172,13 +167,13 @@ class Deadlines(Document):
     classifier: Annotated[float, Field(gt=0)] = 20.0
 
 
-class Audit(Document):
+class Audit(Configuration):
     """What the audit log keeps of a prompt; by default only its SHA-256."""
 
     keep_prompts: bool = False
 
 
-class Policy(Document):
+class Policy(Configuration):
     """A whole policy document."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]

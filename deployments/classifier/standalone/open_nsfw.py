@@ -10,15 +10,14 @@ from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from deployments.configuration import Configuration
 from deployments.errors import ConfigurationError, UnparsableAnswer
 
 
-class OpenNsfwConfig(BaseModel):
+class OpenNsfwConfig(Configuration):
     """Whether Open NSFW is asked too, and of what."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     category: str = Field(
         "sexual", min_length=1, description="of the classifier's; below 0.2 is safe, above 0.8 not"

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployments import pictures
+from deployments.configuration import Configuration
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, UnparsableAnswer
 from deployments.inference.chat_template import PLACE, ChatTemplate, ChatTokenizer
@@ -60,10 +61,8 @@ class VisionModel(Protocol):
     ) -> str | None: ...
 
 
-class VisionConfig(BaseModel):
+class VisionConfig(Configuration):
     """What the model is asked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     attributes: dict[str, str] = Field(
         {

@@ -24,8 +24,9 @@ from typing import TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from deployments.configuration import Configuration
 from deployments.contracts import Picture
 from deployments.errors import Overloaded, RequestError
 from deployments.pictures import from_array, to_array
@@ -48,10 +49,8 @@ _ANIMATED = "is animated; only a still picture can be judged as a whole"
 T = TypeVar("T")
 
 
-class UploadLimits(BaseModel):
+class UploadLimits(Configuration):
     """How large an uploaded picture may be, and how long it may take to read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_bytes: int = Field(20_000_000, ge=1, description="of one file")
     max_pixels: int = Field(16_777_216, ge=1, description="width times height of one picture")
