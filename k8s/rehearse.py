@@ -25,7 +25,7 @@ import httpx
 import yaml
 
 from deployments.lifeline import Lifeline
-from deployments.ops.run import MARK, RAY
+from deployments.ops.service import MARK, RAY
 from k8s.render import CONFIGS, OVERLAYS, PATCH
 
 ROOT = CONFIGS.parent

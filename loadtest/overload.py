@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tqdm import tqdm
 
 from deployments.contracts import Safety
-from deployments.ops.run import MARK
+from deployments.ops.service import MARK
 from loadtest import prompts
 
 IMAGES = "/v1/images/generations"

@@ -134,10 +134,11 @@ def _compiled(*extras: str, prefer: Iterable[Pin]) -> list[Pin]:
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(scratch) / "requirements.txt"
         # uv keeps the versions that the output file names already.
-        output.write_text("".join(f"{pin}" for pin in prefer), encoding="utf-8")
-        command = [Path(sys.executable).parent / "uv", "pip", "compile", PROJECT, "--quiet"]
+        output.write_text("".join(map(str, prefer)), encoding="utf-8")
+        uv = str(Path(sys.executable).parent / "uv")
+        command = [uv, "pip", "compile", str(PROJECT), "--quiet", "--output-file", str(output)]
         command += ["--universal", "--python-version", PYTHONS[0], "--generate-hashes"]
-        command += ["--no-header", "--annotation-style", "line", "--output-file", output]
+        command += ["--no-header", "--annotation-style", "line"]
         command += [word for extra in extras for word in ("--extra", extra)]
         subprocess.run(command, check=True, cwd=PROJECT.parent, env=environment)
         return list(parse(output.read_text(encoding="utf-8")))

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import yaml
 
-from deployments.ops.run import MARK
+from deployments.ops.service import MARK
 from deployments.paths import ROOT
 from tests.cluster.conftest import free_port, wait_until
 
