@@ -13,10 +13,10 @@ from deployments.errors import ConfigurationError
 from deployments.inference.embedded.resolve import EMBEDDED, SCHEME, resolve
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"of {', '.join(EMBEDDED)}")
-    for name in parser.parse_args().names or EMBEDDED:
+    for name in parser.parse_args(arguments).names or EMBEDDED:
         start = time.monotonic()
         try:
             folder = resolve(SCHEME + name)
