@@ -18,10 +18,12 @@ help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/installed: requirements/cpu.txt requirements/dev.txt
-	python3 -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
-	$(BIN)/uv pip install --python $(BIN)/python --no-deps $(addprefix --requirement ,$^)
-	@touch $@
+	@echo "setting up $(VENV) from requirements/ (the first time it downloads about a gigabyte)"
+	@start=$$SECONDS; python3 -m venv $(VENV) \
+		&& $(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9 \
+		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps \
+			$(addprefix --requirement ,$^) \
+		&& touch $@ && echo "set up after $$((SECONDS - start)) s"
 
 .PHONY: install
 install: $(VENV)/installed  ## set up the virtual environment

@@ -3,10 +3,10 @@
     python -m k8s.rehearse miniature
     python -m k8s.rehearse gpu-single --models miniature --cpus 8 --gpus 1
 
-`ray start --head` gives a cluster with so many CPUs and GPUs, whether they are there or not, since
-Ray only counts them; its dashboard's API takes the configuration. `--models` puts another
-configuration's `args` into it, so that the placement of a GPU profile can be seen without a GPU.
-When every deployment runs, one request is made. Ends with one JSON line.
+`ray start --head` starts a cluster with any number of CPUs and GPUs, since Ray only counts them.
+The dashboard's API takes the configuration. `--models` replaces its `args` with another
+configuration's, which shows the placement of a GPU profile without a GPU. Once every deployment
+runs, one request is made. Ends with one JSON line.
 """
 
 import argparse

