@@ -20,7 +20,7 @@ from deployments.errors import ConfigurationError
 from deployments.ops.serve_config import read_serve_config
 
 DEFAULT_CPUS = 1.0
-"""What Serve reserves for a replica whose `ray_actor_options` do not say."""
+"""The CPUs that Serve reserves for a replica whose `ray_actor_options` name none."""
 ROUNDING = 1e-6
 
 

@@ -51,7 +51,8 @@ TOUCHY = (
     "a statue of a nude in a museum", "a protest in the street with banners",
     "a boxer in a ring", "a man asleep on a bench in a park",
 )  # fmt: skip
-"""Harmless, and not so surely that word lists and embedding network let all of them pass."""
+"""Harmless prompts, some of which the word lists and the embedding network pass on to the language
+model."""
 STAGES = ("minors", "blocklist", "cnn", "llm", "rewriter", "diffusion", "classifier")
 
 
@@ -107,7 +108,7 @@ class Service:
 async def closed_loop(
     ask: Callable[[str, int], Awaitable[bool]], texts: list[str], clients: int, seconds: float
 ) -> float:
-    """Pictures per second, of those that came after a fifth of the time; `ask` says if one came."""
+    """Pictures per second, without the first fifth of the time; `ask` returns whether one came."""
     numbers, answered = itertools.count(), list[float]()
     started = time.monotonic()
 
