@@ -59,7 +59,7 @@ class Watch:
         self._bar = tqdm(unit="s", desc="watching")
 
     def looked_while(self, true: Callable[[dict[str, int]], bool]) -> int:
-        """Counts each second while the condition holds for the last row; returns the number of rows."""
+        """Counts each second while the last row meets the condition; returns the number of rows."""
         going = True
         while going:
             self.rows.append(running())
