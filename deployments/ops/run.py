@@ -24,7 +24,7 @@ from deployments.paths import ROOT
 
 LAST_LINES = 25
 """How much of the log a failure shows."""
-WAITING_SECONDS = 15.0
+WAITING_SECONDS = 30.0
 """How often the services that are not up yet are named."""
 RAY = "ray"
 
