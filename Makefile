@@ -19,12 +19,13 @@ export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(VENV)/installed: pyproject.toml
-	python3 -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
-	$(BIN)/uv pip install --python $(BIN)/python --requirement pyproject.toml \
-		--extra cpu --extra dev --extra train
-	@touch $@
+$(VENV)/installed: requirements/cpu.txt requirements/dev.txt
+	@echo "setting up $(VENV) from requirements/ (the first time it downloads about a gigabyte)"
+	@start=$$SECONDS; python3 -m venv $(VENV) \
+		&& $(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9 \
+		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps \
+			$(addprefix --requirement ,$^) \
+		&& touch $@ && echo "set up after $$((SECONDS - start)) s"
 
 .PHONY: install
 install: $(VENV)/installed  ## set up the virtual environment
@@ -33,19 +34,28 @@ install: $(VENV)/installed  ## set up the virtual environment
 serve: install  ## start everything on this machine; Ctrl-C stops it
 	@$(BIN)/python -m deployments.ops.run $(CONFIG)
 
+.PHONY: lock
+lock: install  ## pin all dependencies in requirements/; UPGRADE=1 takes newer ones
+	$(BIN)/python -m requirements.lock $(if $(UPGRADE),--upgrade)
+
 .PHONY: test
-test: install lint types  ## all tests, with real Ray Serve and vLLM
-	$(BIN)/python -m pytest
+test: install lint types  ## tests with real Ray Serve and vLLM
+	$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: test-long
+test-long: install  ## the tests that take longest: environments, dependencies
+	$(BIN)/python -m pytest -m slow
 
 .PHONY: test-fast
 test-fast: install  ## the plain tests alone, under a minute
-	$(BIN)/python -m pytest -m "not vllm and not cluster"
+	$(BIN)/python -m pytest -m "not vllm and not cluster and not slow"
 
 .PHONY: lint
 lint: install  ## ruff and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python -m requirements.lock --check-header
 
 .PHONY: format
 format: install  ## rewrite the sources in ruff's style

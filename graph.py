@@ -8,11 +8,12 @@ in Serve's own words; this file knows which parts there are and how they are joi
 # No `from __future__ import annotations`: Serve reads the builder's annotation to validate `args`.
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from ray.serve import Application
 
 from deployments.classifier.config import ClassifierConfig
 from deployments.classifier.deployment import ClassifierDeployment
+from deployments.configuration import Configuration
 from deployments.diffusion.config import DiffusionConfig
 from deployments.diffusion.deployment import DiffusionDeployment
 from deployments.errors import ConfigurationError
@@ -26,10 +27,8 @@ from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.deployment import RewriterDeployment
 
 
-class SafelightConfig(BaseModel):
+class SafelightConfig(Configuration):
     """Everything that `args:` of a configuration file may say. Unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     policy: str = Field(description="policy file, relative to the repository or absolute")
     gateway: GatewayConfig

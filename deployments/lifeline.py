@@ -1,8 +1,8 @@
-"""Child processes that never outlive us, however we end.
+"""Ends child processes when this one ends, in whatever way.
 
-A process that is killed cannot clean up, and a library's own children may not watch for it. So a
-small watcher waits on a pipe that closes when we do, and then kills every process that inherited
-our mark. Ray's raylet can do the same for its workers; this holds wherever the code runs.
+A killed process cannot clean up, and a library's children may not notice its end. So a watcher
+process waits on a pipe that closes when this process ends, and then kills every process that has
+inherited the mark in its environment. Ray's raylet does this only for its own workers.
 """
 
 import os
@@ -31,15 +31,17 @@ for _ in range(200):  # again until none is left: one may have been starting ano
         break
     time.sleep(0.05)
 """
-"""Runs in a bare interpreter. An environment, unlike a parent's number, survives the parent."""
+"""Runs in a bare interpreter. A process keeps its environment when its parent ends, but not its
+parent's id."""
 
 
 class Lifeline:
-    """Ends the processes that were started with its mark when we end or `cut` is called.
+    """Ends the processes that carry its mark when this process ends or `cut` is called.
+
+    A process may carry the marks of several lifelines, each in a variable of its own.
 
     Attributes:
-        mark: what the environment of such processes holds. `variable` names it; lines of different
-            variables are apart, so that a process may hang on several.
+        mark: the environment variable, by name, that marks a process.
     """
 
     def __init__(self, variable: str = VARIABLE) -> None:
@@ -55,7 +57,7 @@ class Lifeline:
 
     @contextmanager
     def marking(self) -> Iterator[None]:
-        """Processes started inside, and their descendants, hang on the line."""
+        """Processes that are started inside, and their descendants, carry the mark."""
         before = os.environ.get(self._variable)
         os.environ.update(self.mark)
         try:
@@ -67,5 +69,5 @@ class Lifeline:
                 os.environ[self._variable] = before
 
     def cut(self) -> None:
-        """Kills what hangs on the line; returns when that is gone. Harmless the second time."""
+        """Kills all marked processes; returns when they are gone. A second call does nothing."""
         self._watcher.communicate()

@@ -3,10 +3,10 @@
     python -m k8s.rehearse miniature
     python -m k8s.rehearse gpu-single --models miniature --cpus 8 --gpus 1
 
-`ray start --head` gives a cluster with so many CPUs and GPUs, whether they are there or not, since
-Ray only counts them; its dashboard's API takes the configuration. `--models` puts another
-configuration's `args` into it, so that the placement of a GPU profile can be seen without a GPU.
-When every deployment runs, one request is made. Ends with one JSON line.
+`ray start --head` starts a cluster with any number of CPUs and GPUs, since Ray only counts them.
+The dashboard's API takes the configuration. `--models` replaces its `args` with another
+configuration's, which shows the placement of a GPU profile without a GPU. Once every deployment
+runs, one request is made. Ends with one JSON line.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import httpx
 import yaml
 
 from deployments.lifeline import Lifeline
-from deployments.ops.run import MARK, RAY
+from deployments.ops.service import MARK, RAY
 from k8s.render import CONFIGS, OVERLAYS, PATCH
 
 ROOT = CONFIGS.parent
@@ -42,7 +42,7 @@ def rendered(overlay: str) -> dict[str, Any]:
 
 
 def with_models(config: dict[str, Any], name: str) -> dict[str, Any]:
-    """`config` with the `args` of configs/NAME.yaml, and the environment that these models want."""
+    """`config` with the `args` of configs/NAME.yaml and the environment that these models need."""
     other = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
     source, target = other["applications"][0], config["applications"][0]
     target["args"] = source["args"]
@@ -59,7 +59,7 @@ def with_models(config: dict[str, Any], name: str) -> dict[str, Any]:
 
 @contextmanager
 def head(cpus: int, gpus: int) -> Iterator[httpx.Client]:
-    """A Ray cluster of one node, which only this process may use; a client of its dashboard."""
+    """Starts a Ray cluster of one node for this process alone; yields a client of its dashboard."""
     lifeline = Lifeline(MARK)
     token = secrets.token_hex(32)
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
@@ -86,7 +86,7 @@ def head(cpus: int, gpus: int) -> Iterator[httpx.Client]:
 
 
 def put(client: httpx.Client, config: dict[str, Any]) -> None:
-    """Hands the configuration to the dashboard, as soon as that listens.
+    """Hands the configuration to the dashboard, as soon as it listens.
 
     Raises:
         RuntimeError: it does not listen in time, or refuses the configuration.
@@ -123,7 +123,7 @@ def running(client: httpx.Client) -> dict[str, Any]:
 
 
 def used(client: httpx.Client) -> dict[str, float]:
-    """CPUs and GPUs that Ray has given away, as its autoscaler counts them."""
+    """The CPUs and GPUs in use, as Ray's autoscaler counts them."""
     status = client.get("/api/cluster_status").json()["data"]["clusterStatus"]
     usage = status["loadMetricsReport"]["usage"]
     return {name: round(usage[name][0], 4) for name in ("CPU", "GPU") if name in usage}

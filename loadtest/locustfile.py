@@ -23,7 +23,7 @@ tally: Counter[tuple[str, int]] = Counter()
 
 
 class Api(HttpUser):
-    """What all users share: a way to ask, and patience for the longest deadline."""
+    """A user who waits for the longest deadline; base of the others."""
 
     abstract = True
     wait_time = between(1, 3)

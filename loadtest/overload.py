@@ -1,9 +1,11 @@
-"""Three times too much: `python -m loadtest.overload`, on the machine of a running service.
+"""Offers three times the capacity, on the machine of a running service.
 
-First a closed loop finds the capacity. Then arrivals at random offer three times as much, whether
-or not they are answered; whoever is told to come back does so once, at that time, also after the
-end. Last the capacity is measured again: where the two differ, the machine had other work, and the
-goodput over their mean says little.
+    python -m loadtest.overload
+
+A closed loop finds the capacity. Then a Poisson process offers three times as many requests; a
+caller who is told to come back does so once, at the time named, also after the end. Then the
+capacity is measured again: where the two differ, the machine had other work, and the goodput over
+their mean says little.
 
 Ends with one JSON line, and fails if something was wrong: a 5xx, a request without an answer, a
 refusal without a time or out of form, memory that grew beyond its bound, a service that no longer
@@ -30,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tqdm import tqdm
 
 from deployments.contracts import Safety
-from deployments.ops.run import MARK
+from deployments.ops.service import MARK
 from loadtest import prompts
 
 IMAGES = "/v1/images/generations"
@@ -117,7 +119,7 @@ def per_second(answers: Sequence[Answer], start: float, end: float) -> float:
 def summary(
     capacities: Sequence[float], answers: Sequence[Answer], seconds: float
 ) -> dict[str, Any]:
-    """What callers saw of an overload that lasted so many seconds, beside measured capacities.
+    """What callers saw of an overload, beside the capacities measured before and after.
 
     Goodput leaves out the same first seconds as the capacities do: both begin with no picture under
     way, and the first ones take as long as they take.
@@ -149,13 +151,13 @@ def summary(
 
 
 def _let_in(back: Sequence[Answer]) -> dict[str, Any]:
-    """Of those who came back, how many were let in: got a picture, or the policy's refusal."""
+    """The number of callers who came back and got a picture or the policy's refusal."""
     kept = sum(a.status in (200, 400) for a in back)
     return {"came": len(back), "let_in": kept, "share": round(kept / max(len(back), 1), 3)}
 
 
 def wrong(found: dict[str, Any]) -> list[str]:
-    """What must not happen, and did."""
+    """The faults that were seen, a sentence each."""
     statuses = {int(status): count for status, count in found["statuses"].items()}
     happened = {
         "server errors": any(status >= 500 for status in statuses),
@@ -182,17 +184,17 @@ class Callers:
         return time.monotonic() - self._began
 
     def begin(self) -> None:
-        """From here on, time and answers count anew."""
+        """Starts the time and the answers anew."""
         self._began, self.answers = time.monotonic(), []
 
     async def capacity(self, clients: int, seconds: float) -> float:
-        """Pictures a second when so many ask again as soon as they are answered."""
+        """Pictures a second when n callers each ask again as soon as they are answered."""
         self.begin()
         await asyncio.gather(*(self._loop(seconds) for _ in range(clients)))
         return per_second(self.answers, WARM_UP_SECONDS, seconds)
 
     async def call(self, at: float) -> None:
-        """One caller who comes at a time, and once more if told to."""
+        """One caller, who comes back once if told to."""
         await asyncio.sleep(max(at - self.now(), 0.0))
         body = self._body()
         answer = await self._ask(body, back=False)

@@ -1,9 +1,11 @@
-"""Does diffusion scale alone? `python -m loadtest.scaling`, on the machine of a running service.
+"""Whether diffusion scales alone, on the machine of a running service.
 
-Locust's benign users draw until diffusion has a second replica and for a while longer; the replicas
-of every deployment are counted each second, under the load and until diffusion is back at one. Ends
-with one JSON line, and fails if diffusion did not go from one to two and back, if another replica
-of the guard was started, or if a request was lost: answered by anything but 200 or a refusal.
+    python -m loadtest.scaling
+
+Locust's benign users draw until diffusion has had a second replica for a while. The replicas of
+every deployment are counted each second, until diffusion is back at one. Ends with one JSON line.
+Fails if diffusion did not go from one to two and back, if the guard got another replica, or if a
+request was lost: answered by anything but 200 or a refusal.
 """
 
 import argparse
@@ -57,7 +59,7 @@ class Watch:
         self._bar = tqdm(unit="s", desc="watching")
 
     def looked_while(self, true: Callable[[dict[str, int]], bool]) -> int:
-        """Looks once, and again as long as what was seen makes it true; the rows so far."""
+        """Counts each second while the last row meets the condition; returns the number of rows."""
         going = True
         while going:
             self.rows.append(running())

@@ -19,8 +19,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 lifeline = Lifeline()
 with lifeline.marking():
     # A child in a session of its own, with a child: as an engine and its worker.
-    child = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], start_new_session=True)
-print(child.pid, flush=True)
+    child = subprocess.Popen(
+        ["sh", "-c", "sleep 600 & echo $!; wait"],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+# One process alone writes to the pipe that the test reads: two may write into each other's line.
+print(child.pid, child.stdout.readline().strip(), flush=True)
 time.sleep(600)
 """
 
@@ -43,7 +49,8 @@ def wait_until_dead(pids: list[int]) -> None:
 def test_descendants_of_a_killed_process_are_killed(number):
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    pids = [int(parent.stdout.readline()) for _ in range(2)]
+    pids = list(map(int, parent.stdout.readline().split()))
+    assert len(pids) == 2
     assert all(map(alive, pids))
     parent.send_signal(number)
     parent.wait(10)

@@ -2,17 +2,16 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from deployments.classifier.standalone.open_nsfw import OpenNsfwConfig
 from deployments.classifier.transformation.vision import VisionConfig
+from deployments.configuration import Configuration
 from deployments.inference.language_model import LanguageModelConfig
 
 
-class ClassifierConfig(BaseModel):
+class ClassifierConfig(Configuration):
     """One replica: one model on one device, one picture at a time. Unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, description="folder of the model, or `embedded:classifier`")
     transformation: str | None = Field(

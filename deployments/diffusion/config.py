@@ -1,21 +1,16 @@
 """Everything that an operator decides about the diffusion service."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from deployments.configuration import Configuration
 from deployments.contracts import Score
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class Document(BaseModel):
-    """Base of all parts: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Interval(Document):
+class Interval(Configuration):
     """The part of the schedule in which a steerer may act, in shares of its denoiser calls."""
 
     start: Share = Field(0.0, description="first share of the schedule; 0 is the first call")
@@ -68,7 +63,7 @@ class ConceptSteering(Interval):
     )
 
 
-class Steering(Document):
+class Steering(Configuration):
     """Which steerers act: the concept branch first, then the head, each in its interval."""
 
     head: HeadSteering | None = None
@@ -81,7 +76,7 @@ class Steering(Document):
         return self
 
 
-class RetrySlots(Document):
+class RetrySlots(Configuration):
     """When refused requests are told to come back: in short slots, at fixed intervals.
 
     With `max_backlog_seconds` 30 there is a slot every 15 s. It lasts 3 s, and up to 12 s of work
@@ -109,7 +104,7 @@ class RetrySlots(Document):
     )
 
 
-class EditConfig(Document):
+class EditConfig(Configuration):
     """The pipeline that edits a picture by an instruction."""
 
     model: str = Field(
@@ -120,8 +115,10 @@ class EditConfig(Document):
     )
 
 
-class DiffusionConfig(Document):
+class DiffusionConfig(Configuration):
     """One replica: one pipeline on one device, its generations batched step by step."""
+
+    renamed: ClassVar = {"max_queued": "max_waiting"}
 
     model: str = Field(
         min_length=1,

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from deployments.configuration import Configuration
 from deployments.gateway.uploads.limits import UploadLimits
 from deployments.telemetry.audit import DEFAULT_PATH
 
@@ -17,20 +18,16 @@ def dimensions(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-class EditSettings(BaseModel):
+class EditSettings(Configuration):
     """How pictures are edited."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     guidance_scale: float = Field(ge=1, le=30, description="weight of the instruction")
     image_guidance_scale: float = Field(ge=1, le=10, description="weight of the given picture")
     faithful_scale: float = Field(ge=1, le=10, description="the same where input_fidelity is high")
 
 
-class GatewayConfig(BaseModel):
+class GatewayConfig(Configuration):
     """The edge's configuration: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, description="name of the picture model in /v1/models")
     aliases: tuple[str, ...] = Field(

@@ -5,17 +5,16 @@ A model that was swapped, damaged or badly calibrated still answers, often `safe
 
 from collections.abc import Awaitable, Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from deployments.configuration import Configuration
 from deployments.contracts import GuardRequest, PromptVerdict
 from deployments.errors import ConfigurationError
 from deployments.policy import Policy
 
 
-class Canaries(BaseModel):
+class Canaries(Configuration):
     """Known-good prompts, and known-bad ones by the policy category that must block them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     good: tuple[str, ...] = Field(
         (

@@ -2,21 +2,20 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from deployments.configuration import Configuration
 from deployments.guard.canaries import Canaries
 from deployments.inference.language_model import LanguageModelConfig
 from deployments.policy import CNNThresholds
 
 
-class ShadowConfig(BaseModel):
+class ShadowConfig(Configuration):
     """A candidate that judges the active guard's prompts, is logged where it differs, never acts.
 
     It is a whole policy, or the active one with another single stage. A policy file of its own is
     read once, at the start; the active policy's word lists are followed.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     policy: str | None = Field(None, description="policy file of the candidate")
     cnn: str | None = Field(None, description="folder of another embedding CNN, `none`: without")
@@ -32,10 +31,8 @@ class ShadowConfig(BaseModel):
         return self
 
 
-class GuardConfig(BaseModel):
+class GuardConfig(Configuration):
     """The guard's configuration: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     llm: LanguageModelConfig
     llm_format: Literal["safelight", "llama_guard", "qwen3_guard"] = Field(

@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from deployments.configuration import Configuration
 from deployments.errors import ConfigurationError, StageFailed, UnparsableAnswer
 from deployments.inference.embedded.resolve import resolve
 from deployments.lifeline import Lifeline
@@ -29,10 +30,8 @@ RESTART_SECONDS = 10.0
 takes at least that long to load."""
 
 
-class LanguageModelConfig(BaseModel):
+class LanguageModelConfig(Configuration):
     """Which model, and how vLLM runs it. Immutable; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, description="embedded:NAME, a folder, or a hub id")
     max_model_len: int = Field(1024, ge=64, description="tokens of question and answer together")

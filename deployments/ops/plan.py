@@ -2,8 +2,8 @@
 
     python -m deployments.ops.plan configs/gpu-single.yaml --cpus 16 --gpus 1
 
-Ray counts CPUs and GPU fractions and enforces neither; but a replica for which too little is left
-is never started. The sums are taken at the fewest and at the most replicas that autoscaling allows.
+Ray counts CPUs and fractions of GPUs and enforces neither, but it never starts a replica for which
+too little is left. The sums are taken at the fewest and at the most replicas of autoscaling.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from deployments.errors import ConfigurationError
 from deployments.ops.serve_config import read_serve_config
 
 DEFAULT_CPUS = 1.0
-"""What Serve reserves for a replica whose `ray_actor_options` do not say."""
+"""The CPUs that Serve reserves for a replica whose `ray_actor_options` name none."""
 ROUNDING = 1e-6
 
 
@@ -59,7 +59,7 @@ def read_demands(config: Path) -> list[Demand]:
 
 
 def problems(demands: list[Demand], cpus: float, gpus: int) -> Iterator[str]:
-    """What does not fit a machine with so many CPUs and GPUs, a sentence each."""
+    """What does not fit a machine with these numbers of CPUs and GPUs, a sentence each."""
     for when, replicas in (("fewest", _fewest), ("most", _most)):
         wanted = sum(demand.cpus * replicas(demand) for demand in demands)
         if wanted > cpus + ROUNDING:

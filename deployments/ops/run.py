@@ -2,13 +2,13 @@
 
     python -m deployments.ops.run configs/miniature.yaml
 
-The work is `serve run`, Ray's own command. Around it: a private Ray cluster, a ready line with a
-`curl` to paste, and an end that leaves no process behind, whether by Ctrl-C or SIGTERM.
+`serve run`, Ray's own command, does the work. This adds a private Ray cluster, a line for each step
+with its time, a ready line with a `curl` to paste, and an end that leaves no process behind,
+whether by Ctrl-C or SIGTERM. What Ray and vLLM print goes to a file under runs/, and its end to the
+terminal when the start fails; VERBOSE=1 shows all of it.
 """
 
 import argparse
-import contextlib
-import json
 import os
 import re
 import signal
@@ -16,117 +16,30 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import psutil
-
 from deployments.errors import ConfigurationError
-from deployments.lifeline import Lifeline
-from deployments.ops.serve_config import read_serve_config
+from deployments.ops.service import Service, StartError
+from deployments.paths import ROOT
 
-MARK = "SAFELIGHT_RUN"
-"""Environment variable that all processes of one run inherit, so that none is overlooked."""
-RAY = {
-    # vLLM's engine is a child of its replica; the raylet ends it when the replica is gone.
-    "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
-    # Ray makes its workers yield to everything else (15), the proxy and health checks too.
-    "RAY_worker_niceness": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Ray and vLLM rename their processes; without this, over the environment and our mark.
-    "SPT_NOENV": "1",
-}
-"""Environment of every Ray cluster that is started here."""
-STOP_SECONDS = 40.0
-START_SECONDS = 900.0
+LAST_LINES = 25
+"""How much of the log a failure shows."""
+WAITING_SECONDS = 30.0
+"""How often the services that are not up yet are named."""
+RAY = "ray"
 
 
-class Service:
-    """One `serve run` and everything it started. A context manager: leaving it ends them all.
+class Clock:
+    """Seconds since it was made, as text."""
 
-    They also end, by force, when this process is killed.
+    def __init__(self) -> None:
+        self._start = time.monotonic()
 
-    `environment` is added to this process's own; Ray's cluster is always a new, local one.
+    def __str__(self) -> str:
+        return f"{self.seconds():.0f} s"
 
-    Raises:
-        ConfigurationError: the configuration cannot be read or does not fit.
-    """
-
-    def __init__(self, config: Path, environment: Mapping[str, str] | None = None) -> None:
-        self._config = config
-        options = read_serve_config(config).get("http_options", {})
-        self.url = f"http://127.0.0.1:{options.get('port', 8000)}"
-        self._lifeline = Lifeline(MARK)
-        self._environment = {**RAY, "RAY_ADDRESS": "local", **(environment or {})}
-
-    def __enter__(self) -> "Service":
-        command = [str(Path(sys.executable).parent / "serve"), "run", str(self._config)]
-        environment = {**os.environ, **self._environment, **self._lifeline.mark}
-        # Its own session, so that a Ctrl-C reaches it once, from us.
-        self._process = subprocess.Popen(command, env=environment, start_new_session=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        self._lifeline.cut()
-
-    def wait_until_ready(self, stop: threading.Event, timeout: float = START_SECONDS) -> bool:
-        """Whether every deployment came up before `stop` was set.
-
-        Raises:
-            RuntimeError: `serve run` ended, a deployment failed, or not all were ready after
-                `timeout` seconds.
-        """
-        deadline = time.monotonic() + timeout
-        while not stop.wait(0.5):
-            if self._process.poll() is not None:
-                raise RuntimeError(f"`serve run` ended with {self._process.returncode}; see above")
-            status = _readiness(self.url)
-            if status == "ready":
-                return True
-            if status == "failed":
-                raise RuntimeError("a deployment failed; see the log above")
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"not ready after {timeout:g} s; see the log above")
-        return False
-
-    def running(self) -> bool:
-        """Whether `serve run` is still there."""
-        return self._process.poll() is None
-
-    def processes(self) -> Iterator[psutil.Process]:
-        """Every live process of this run, daemons of Ray and vLLM's engines included."""
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == self._lifeline.mark[MARK]:
-                    yield process
-            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-                continue
-
-
-def _readiness(url: str) -> str:
-    """What the gateway says at /readyz; empty while it does not answer."""
-    try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as response:
-            return json.load(response)["status"]
-    except urllib.error.HTTPError as error:
-        with error, contextlib.suppress(ValueError, KeyError, TypeError):
-            return json.load(error)["status"]
-    except (OSError, ValueError):
-        pass  # nobody listens yet
-    return ""
-
-
-def _embedded_models(config: Path) -> list[str]:
-    """The embedded models that a configuration names, wherever it does."""
-    return sorted(set(re.findall(r"embedded:(\w+)", config.read_text(encoding="utf-8"))))
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
 
 
 def main() -> int:
@@ -136,28 +49,107 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    log = new_log()
     try:
-        service = Service(config)
+        service = Service(config, log)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2
-    if names := _embedded_models(config):
-        print(f"assembling the embedded models {', '.join(names)} ...", flush=True)
-        subprocess.run([sys.executable, "-m", "deployments.ops.assemble", *names], check=True)
-    with service:
-        try:
-            if service.wait_until_ready(stop):
-                print(READY.format(url=service.url), flush=True)
-        except RuntimeError as error:
-            print(error, file=sys.stderr)
-            return 1
-        while service.running() and not stop.wait(0.5):
-            pass
+    say(f"Safelight on {config}; what Ray and vLLM print: {shown(log)}")
+    if os.environ.get("VERBOSE"):
+        threading.Thread(target=follow, args=(log,), daemon=True).start()
+    try:
+        assemble(config, log)
         if not stop.is_set():
-            print("`serve run` ended by itself; see the log above", file=sys.stderr)
-            return 1
-        print("stopping ...", flush=True)
+            with service:
+                serve(service, stop)
+    except StartError as error:
+        if stop.is_set():  # a Ctrl-C ended what was waited for
+            return 0
+        print(f"\nfailed: {error}", file=sys.stderr)
+        print(f"\nThe last lines of {shown(log)}:\n{last_lines(log)}", file=sys.stderr)
+        return 1
     return 0
+
+
+def assemble(config: Path, log: Path) -> None:
+    """Assembles the embedded models that the configuration names, in the cache.
+
+    Raises:
+        StartError: one of them cannot be assembled.
+    """
+    names = sorted(set(re.findall(r"embedded:(\w+)", config.read_text(encoding="utf-8"))))
+    if not names:
+        return
+    say(f"embedded models: {', '.join(names)}")
+    clock, command = Clock(), [sys.executable, "-m", "deployments.ops.assemble", *names]
+    with log.open("ab") as errors:
+        if subprocess.run(command, stderr=errors, check=False).returncode:
+            raise StartError("the embedded models cannot be assembled")
+    say(f"  assembled after {clock}")
+
+
+def serve(service: Service, stop: threading.Event) -> None:
+    """Says what comes up, and returns when `stop` is set.
+
+    Raises:
+        StartError: the services do not come up, or end by themselves.
+    """
+    if come_up(service, stop):
+        say(READY.format(url=service.url))
+    while not stop.wait(0.5):
+        if not service.running():
+            raise StartError("`serve run` ended by itself")
+    say("stopping ...")
+
+
+def come_up(service: Service, stop: threading.Event) -> bool:
+    """Says for each service when it is up; false if `stop` was set before all were."""
+    say("services:")
+    clock, up, next_report = Clock(), set[str](), WAITING_SECONDS
+    for progress in service.starting(stop):
+        if (progress.up or progress.waiting) and not up:
+            up.add(RAY)
+            say(f"  {RAY:<15} up after {clock}")
+        for name in progress.up:
+            if name not in up:
+                say(f"  {name:<15} up after {clock}")
+        up.update(progress.up)
+        if progress.waiting and clock.seconds() > next_report:
+            say(f"  {clock}: waiting for {', '.join(progress.waiting)}")
+            next_report = clock.seconds() + WAITING_SECONDS
+    return not stop.is_set()
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def new_log() -> Path:
+    """A new file under runs/ for what is not shown."""
+    name = f"serve-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    log = ROOT / "runs" / name
+    log.parent.mkdir(exist_ok=True)
+    log.touch()
+    return log
+
+
+def shown(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def follow(log: Path) -> None:
+    """Copies the log to the terminal as it grows."""
+    with log.open("rb") as file:
+        while True:
+            sys.stderr.buffer.write(file.read())
+            sys.stderr.flush()
+            time.sleep(0.5)
+
+
+def last_lines(log: Path) -> str:
+    text = log.read_text(encoding="utf-8", errors="replace")
+    return "\n".join(text.splitlines()[-LAST_LINES:])
 
 
 READY = """

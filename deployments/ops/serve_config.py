@@ -12,9 +12,9 @@ from deployments.errors import ConfigurationError
 
 
 def read_serve_config(path: Path) -> dict[str, Any]:
-    """The file's content, once it has proved to be a Serve configuration without unknown keys.
+    """The content of a Serve configuration file that has no unknown keys.
 
-    What stands under `args` is the application's own; `graph.SafelightConfig` checks it.
+    `graph.SafelightConfig` checks what `args` says.
 
     Raises:
         ConfigurationError: the file cannot be read, is no YAML, or does not fit; says where.
@@ -28,7 +28,7 @@ def read_serve_config(path: Path) -> dict[str, Any]:
 
 
 def check_serve_config(content: Any, where: str) -> ServeDeploySchema:
-    """Validates by Ray's own schema, which see, and refuses keys that it would ignore.
+    """Validates by Ray's own schema, and refuses keys that Ray would ignore.
 
     Raises:
         ConfigurationError: the content does not fit, or has unknown keys; names them.

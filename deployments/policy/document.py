@@ -5,21 +5,16 @@ import re
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from deployments.configuration import Configuration
 from deployments.contracts import PolicyRef, RewriteKind, Score, Watch
 
 MINORS = "sexual_minors"
 """The category that no policy file can change: a sexual cue together with a cue of a minor."""
 
 
-class Document(BaseModel):
-    """Base of all policy parts: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Thresholds(Document):
+class Thresholds(Configuration):
     """The calibrated prompt scores from which something is done."""
 
     steer: Score = Field(0.35, description="from this score, generate with steer=True")
@@ -36,7 +31,7 @@ class Thresholds(Document):
         return self
 
 
-class CNNThresholds(Document):
+class CNNThresholds(Configuration):
     """What the embedding CNN may decide alone, by its calibrated P(harm of an acting category).
 
     The defaults leave everything to the language model. The CNN reads no descriptions: let it
@@ -59,14 +54,14 @@ class CNNThresholds(Document):
         return self
 
 
-class Examples(Document):
+class Examples(Configuration):
     """A few sentences that show what a category means; prompts are compared by embedding."""
 
     forbidden: Annotated[tuple[str, ...], Field(min_length=2)]
     allowed: Annotated[tuple[str, ...], Field(min_length=2)]
 
 
-class Category(Document):
+class Category(Configuration):
     """A kind of content, and what is done about it."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z]$", description="one letter, read by the LLM guard")]
@@ -101,7 +96,7 @@ Shares = Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)
 """Words to draw from, each with its frequency relative to the others."""
 
 
-class Diversity(Document):
+class Diversity(Configuration):
     """How people whom the prompt does not describe are described. The keys are put into the prompt.
 
     A role that would insult a group, such as a criminal, is given a skin tone and nothing else.
@@ -115,7 +110,7 @@ class Diversity(Document):
     skin_tones: Shares = Field(description='for negative roles, as in "olive skin tone"')
 
 
-class Manipulations(Document):
+class Manipulations(Configuration):
     """What is done to every prompt that the guard lets pass."""
 
     anonymise: bool = Field(True, description="remove private persons and their data")
@@ -133,7 +128,7 @@ Why = Annotated[str, Field(min_length=3)]
 """The reason for a verdict, in words for the user."""
 
 
-class EditPolicy(Document):
+class EditPolicy(Configuration):
     """What happens to edits, in addition to what happens to every picture."""
 
     thresholds: Annotated[dict[str, Score], Field(min_length=1)] = Field(
@@ -176,7 +171,7 @@ class EditPolicy(Document):
         return self
 
 
-class OutputPolicy(Document):
+class OutputPolicy(Configuration):
     """What happens to pictures."""
 
     thresholds: dict[str, Score] = Field(description="picture category -> score that flags")
@@ -208,7 +203,7 @@ def _check_reasons(thresholds: dict[str, float], why: dict[str, str]) -> None:
         raise ValueError(f"`why` has no reason for {', '.join(map(repr, silent))}")
 
 
-class Deadlines(Document):
+class Deadlines(Configuration):
     """Seconds that a stage may take, including the wait for a replica."""
 
     guard: Annotated[float, Field(gt=0)] = 20.0
@@ -217,13 +212,13 @@ class Deadlines(Document):
     classifier: Annotated[float, Field(gt=0)] = 20.0
 
 
-class Audit(Document):
+class Audit(Configuration):
     """Whether the audit log keeps prompts; by default it keeps only their SHA-256."""
 
     keep_prompts: bool = False
 
 
-class Reasons(Document):
+class Reasons(Configuration):
     """Reasons for blocks that no category of the policy names, in words for the user."""
 
     minors: str = Field(
@@ -238,7 +233,7 @@ class Reasons(Document):
     )
 
 
-class Policy(Document):
+class Policy(Configuration):
     """A whole policy document."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]

@@ -3,15 +3,14 @@
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from deployments.configuration import Configuration
 from deployments.inference.language_model import LanguageModelConfig
 
 
-class RewriterConfig(BaseModel):
+class RewriterConfig(Configuration):
     """The rewriter's configuration: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     llm: LanguageModelConfig
     llm_format: Literal["safelight", "instruct"] = Field(

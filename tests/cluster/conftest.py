@@ -9,7 +9,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,7 +22,7 @@ import psutil
 import pytest
 import yaml
 
-from deployments.ops.run import Service
+from deployments.ops.service import Service
 from deployments.paths import ROOT
 
 START_SECONDS = 840.0
@@ -131,8 +130,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, token: dict[str, str]) -> 
     folder = tmp_path_factory.mktemp("cluster")
     audit_log, policy = folder / "audit.jsonl", folder / "policy.yaml"
     config = derived_config(folder / "config.yaml", policy, audit_log)
-    with Service(config, token) as service:
-        service.wait_until_ready(threading.Event(), START_SECONDS)
+    with Service(config, folder / "serve.log", token) as service:
+        service.wait_until_ready(START_SECONDS)
         yield Cluster(service, policy, audit_log)
 
 

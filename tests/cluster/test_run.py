@@ -1,6 +1,7 @@
 """`make serve`: it says when it is ready, ends whole on a signal, and leaves nothing behind."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,31 +13,105 @@ import psutil
 import pytest
 import yaml
 
-from deployments.ops.run import MARK
+from deployments.ops.service import MARK
 from deployments.paths import ROOT
 from tests.cluster.conftest import free_port, wait_until
 
+COMMAND = [sys.executable, "-m", "deployments.ops.run"]
 
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / "toy.yaml"
-    toy = {"name": "toy", "import_path": "tests.cluster.toy:build"}
+
+def write_config(path: Path, builder: str = "build") -> Path:
+    toy = {"name": "toy", "import_path": f"tests.cluster.toy:{builder}"}
     options = {"host": "127.0.0.1", "port": free_port()}
     path.write_text(yaml.safe_dump({"http_options": options, "applications": [toy]}))
     return path
 
 
 @pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path / "toy.yaml")
+
+
+def until_ready(process: subprocess.Popen) -> str:
+    """What the command says up to the line that it is ready."""
+    said = ""
+    for line in process.stdout:
+        said += line
+        if "is ready at" in line:
+            return said
+    raise AssertionError(f"it ended: {said}")
+
+
+def log_of(said: str) -> str:
+    """The content of the log that the command names."""
+    named = re.search(r"print: (\S+\.log)", said)
+    return (ROOT / named[1]).read_text(encoding="utf-8")
+
+
+@pytest.fixture
 def serving(config: Path) -> Iterator[subprocess.Popen]:
     """The command, once it has said that it is ready; its output goes on to `stdout`."""
-    command = [sys.executable, "-m", "deployments.ops.run", str(config)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            if "is ready at" in line:
-                break
+    with subprocess.Popen(
+        [*COMMAND, str(config)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        until_ready(process)
         yield process
         process.terminate()
         process.wait(60)
+
+
+def run(config: Path, **variables: str) -> str:
+    """What the command says, on both streams, until it is stopped once it is ready."""
+    with subprocess.Popen(
+        [*COMMAND, str(config)],
+        cwd=ROOT,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        said = until_ready(process)
+        process.terminate()
+        said += process.stdout.read()
+        assert process.wait(60) == 0
+        return said
+
+
+def test_terminal_has_the_steps_and_the_log_has_rays_lines(config):
+    said = run(config)
+    assert re.search(r"^  toy +up after \d+ s$", said, re.MULTILINE)
+    assert "curl" in said
+    assert "Submitted deploy config" not in said
+    assert "Submitted deploy config" in log_of(said)
+
+
+def test_rays_lines_are_shown_where_they_are_asked_for(config):
+    said = run(config, VERBOSE="1")
+    assert "Submitted deploy config" in said
+    assert "Submitted deploy config" in log_of(said)
+
+
+def test_failed_start_says_why_and_shows_the_end_of_the_log(tmp_path):
+    config = write_config(tmp_path / "broken.yaml", "build_broken")
+    ended = subprocess.run(
+        [*COMMAND, str(config)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    cause, end = ended.stderr.split("The last lines of ")
+    assert cause.strip().startswith("failed: broken: ")
+    assert "RuntimeError: the toy has no batteries" in cause
+    assert log_of(ended.stdout).endswith("\n".join(end.splitlines()[-3:]) + "\n")
+    assert "is ready" not in ended.stdout
+
+
+def test_failed_assembly_says_which_model_cannot_be_assembled(tmp_path):
+    config = write_config(tmp_path / "odd.yaml")
+    config.write_text(config.read_text() + "# embedded:unicorn\n")
+    ended = subprocess.run(
+        [*COMMAND, str(config)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "no embedded model is called 'unicorn'" in ended.stderr
 
 
 def alive(process: psutil.Process) -> bool:
@@ -90,7 +165,8 @@ def test_every_process_carries_the_mark(serving):
 
 def test_misspelt_configuration_is_refused_at_once(config):
     config.write_text(config.read_text().replace("applications", "aplications"))
-    command = [sys.executable, "-m", "deployments.ops.run", str(config)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [*COMMAND, str(config)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 2
     assert "applications" in ended.stderr

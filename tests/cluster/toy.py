@@ -23,3 +23,15 @@ class Toy:
 
 def build(args: dict) -> Application:
     return Toy.bind()
+
+
+@serve.deployment(name="broken", ray_actor_options={"num_cpus": 0.1})
+class Broken:
+    """A replica that cannot start."""
+
+    def __init__(self) -> None:
+        raise RuntimeError("the toy has no batteries")
+
+
+def build_broken(args: dict) -> Application:
+    return Broken.bind()

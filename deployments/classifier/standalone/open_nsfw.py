@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from deployments.configuration import Configuration
 from deployments.errors import ConfigurationError, UnparsableAnswer
 
 
-class OpenNsfwConfig(BaseModel):
+class OpenNsfwConfig(Configuration):
     """How Open NSFW is used."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     category: str = Field(
         "sexual",

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from deployments import pictures
 from deployments.classifier.transformation.scorer import EditScores
+from deployments.configuration import Configuration
 from deployments.contracts import PictureRequest
 from deployments.errors import ConfigurationError, UnparsableAnswer
 from deployments.inference.chat_template import PLACE, ChatTemplate
@@ -42,10 +43,8 @@ CHANGED = (
 )
 
 
-class VisionConfig(BaseModel):
+class VisionConfig(Configuration):
     """The question that the model is asked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     attributes: dict[str, str] = Field(
         {
@@ -132,9 +131,7 @@ class VisionScorer:
         return image
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Answer(Configuration):
     harms: dict[str, Sure]
     changed: dict[str, Sure]
 

@@ -1,14 +1,13 @@
 """How large an uploaded picture may be, and how one is refused."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from deployments.configuration import Configuration
 from deployments.errors import RequestError
 
 
-class UploadLimits(BaseModel):
+class UploadLimits(Configuration):
     """How large an uploaded picture may be, and how long it may take to read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_bytes: int = Field(20_000_000, ge=1, description="of one file")
     max_pixels: int = Field(16_777_216, ge=1, description="width times height of one picture")

@@ -26,13 +26,13 @@ SHIPPED = (
     "vae/config.json",
     "vae/diffusion_pytorch_model.safetensors",
 )
-"""What the repository holds of the pipeline, relative to the models' folder."""
+"""The files that the repository ships of the pipeline, relative to the models' folder."""
 PACKAGED = {
     "text_encoder/model.safetensors": "model.safetensors",
     "tokenizer/tokenizer.json": "tokenizer.json",
     "tokenizer/vocab.txt": "vocab.txt",
 }
-"""What comes from the package: place in the pipeline folder -> file in the package."""
+"""The files that come from the package: place in the pipeline folder -> file in the package."""
 
 
 def assemble(models: Path, cache: Path) -> Path:

@@ -1,7 +1,8 @@
 """The embedded edit pipeline: the text-to-image one with a wider first layer and low-rank updates.
 
-The repository ships what editing adds to the U-Net. `assemble` adds it up in an ordinary folder of
-an InstructPix2Pix pipeline (arXiv:2211.09800) that `DiffusionPipeline.from_pretrained` loads.
+The repository ships a first layer and low-rank updates (LoRA). `assemble` merges them into the
+U-Net and writes an ordinary folder of an InstructPix2Pix pipeline (arXiv:2211.09800), which
+`DiffusionPipeline.from_pretrained` loads.
 """
 
 import hashlib
@@ -11,21 +12,25 @@ from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from deployments.errors import ConfigurationError
 from deployments.inference.embedded.folders import made_once
+from deployments.inference.embedded.lora import merge, scale_of
 
 INPUT_LAYER = "conv_in.safetensors"
 UPDATES = "pytorch_lora_weights.safetensors"
 """As diffusers names the low-rank updates of a model."""
+_SETTINGS = "lora_adapter_metadata"
+"""Where diffusers keeps the updates' settings in the file's metadata."""
 _FAMILY = "StableDiffusionInstructPix2PixPipeline"
 
 
 def widened(unet: UNet2DConditionModel) -> UNet2DConditionModel:
-    """The U-Net whose first layer reads a picture's latent beside the noisy one, at first not at
-    all: its weights for the new channels are zero. Changed in place.
+    """Gives the first layer of a U-Net, in place, twice the input channels: for a picture's latent
+    beside the noisy one. The new channels' weights are zero, so the output stays what it was.
     """
     old = unet.conv_in
     new = nn.Conv2d(2 * old.in_channels, old.out_channels, old.kernel_size, padding=old.padding)
@@ -65,15 +70,20 @@ def _fill(target: Path, pipeline: Path, shipped: Path) -> None:
     index["_class_name"] = _FAMILY
     (target / "model_index.json").write_text(json.dumps(index, indent=2), encoding="utf-8")
     unet = UNet2DConditionModel.from_pretrained(pipeline / "unet", torch_dtype=torch.float32)
+    updates = load_file(shipped / UPDATES)
     try:
         widened(unet).conv_in.load_state_dict(_wide(load_file(shipped / INPUT_LAYER)))
-        unet.load_lora_adapter(shipped, prefix=None, weight_name=UPDATES)
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise ConfigurationError(f"the edit model does not fit the U-Net: {error}") from error
-    unet.fuse_lora()
-    unet.unload_lora()
+        unet.load_state_dict(merge(unet.state_dict(), updates, _scale(shipped)))
+    except (RuntimeError, ConfigurationError) as error:
+        raise ConfigurationError(f"{str(shipped)!r} does not fit the U-Net: {error}") from error
     unet.save_pretrained(target / "unet")
 
 
 def _wide(layer: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.float() for name, value in layer.items()}
+
+
+def _scale(shipped: Path) -> float:
+    with safe_open(shipped / UPDATES, framework="pt") as file:
+        metadata = file.metadata() or {}
+    return scale_of(json.loads(metadata.get(_SETTINGS, "{}")))

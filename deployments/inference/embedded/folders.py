@@ -1,4 +1,4 @@
-"""Folders that are made once, and are whole whenever they exist."""
+"""Makes a folder once, so that a folder that exists is whole."""
 
 import os
 import tempfile
@@ -7,7 +7,11 @@ from pathlib import Path
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """`folder`, filled by `make` in a temporary place first; another maker may win the race."""
+    """Returns `folder`. If it does not exist, `make` fills a temporary one, which is then renamed.
+
+    Several processes may make the same folder at once: the first to rename wins, and what the
+    others made is deleted.
+    """
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

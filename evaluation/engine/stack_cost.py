@@ -1,17 +1,18 @@
-"""What does the stack cost? `python -m loadtest.stack_cost`, on the machine of a running service.
+"""What the stack costs, on the machine of a running service.
+
+    python -m evaluation.engine.stack_cost
 
 At capacity, in turns: diffusion alone, asked over its handle, and the whole stack, asked over HTTP,
-both by so many clients in a closed loop with the same benign prompts and seeds. What each stage
-costs is read from the traces. Then one client at a time, with harmless prompts of which a third
-take the language model: the walk on the same services with denoising that begins while the model
-decides, and without, against diffusion alone. Ends with one JSON line.
+both by n clients in a closed loop with the same benign prompts and seeds. What each stage costs is
+read from the traces. Then one client at a time, with harmless prompts of which a third need the
+language model: the walk on the same services, with and without denoising that begins while the
+model decides, against diffusion alone. Ends with one JSON line.
 """
 
 import argparse
 import asyncio
 import itertools
 import json
-import random
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -41,7 +42,7 @@ from deployments.ops.serve_config import read_serve_config
 from deployments.paths import ROOT
 from deployments.policy import load_policy
 from deployments.telemetry.trace import Trace
-from loadtest import prompts
+from evaluation.engine.bench.traffic import requests
 
 APPLICATION = "safelight"
 TOUCHY = (
@@ -51,7 +52,8 @@ TOUCHY = (
     "a statue of a nude in a museum", "a protest in the street with banners",
     "a boxer in a ring", "a man asleep on a bench in a park",
 )  # fmt: skip
-"""Harmless, and not so surely that word lists and embedding network let all of them pass."""
+"""Harmless prompts, some of which the word lists and the embedding network pass on to the language
+model."""
 STAGES = ("minors", "blocklist", "cnn", "llm", "rewriter", "diffusion", "classifier")
 
 
@@ -107,7 +109,7 @@ class Service:
 async def closed_loop(
     ask: Callable[[str, int], Awaitable[bool]], texts: list[str], clients: int, seconds: float
 ) -> float:
-    """Pictures per second, of those that came after a fifth of the time; `ask` says if one came."""
+    """Pictures per second, without the first fifth of the time; `ask` returns whether one came."""
     numbers, answered = itertools.count(), list[float]()
     started = time.monotonic()
 
@@ -218,8 +220,7 @@ async def one_at_a_time(service: Service, texts: list[str], args: Any) -> dict[s
 
 async def run(args: Any) -> dict[str, Any]:
     service = Service(args.config, args.host)
-    random.seed(0)
-    texts = [prompts.benign() for _ in range(200)]
+    texts = [request.prompt for request in itertools.islice(requests(seed=0, side=64), 200)]
     mixed = [TOUCHY[i // 3 % len(TOUCHY)] if i % 3 == 0 else text for i, text in enumerate(texts)]
     return {
         "one_at_a_time": await one_at_a_time(service, mixed, args),
