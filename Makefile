@@ -40,15 +40,15 @@ lock: install  ## pin all dependencies in requirements/; UPGRADE=1 takes newer o
 
 .PHONY: test
 test: install lint types  ## tests with real Ray Serve and vLLM
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not long"
 
 .PHONY: test-long
 test-long: install  ## the tests that take longest: environments, dependencies
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m long
 
 .PHONY: test-fast
 test-fast: install  ## the plain tests alone, under a minute
-	$(BIN)/python -m pytest -m "not vllm and not cluster and not slow"
+	$(BIN)/python -m pytest -m "not vllm and not cluster and not slow and not long"
 
 .PHONY: lint
 lint: install  ## ruff and the import contracts

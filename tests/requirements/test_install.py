@@ -21,7 +21,7 @@ from PIL import Image
 from deployments.paths import ROOT
 from tests.cluster.conftest import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.install, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.install, pytest.mark.timeout(1800)]
 
 WORKDIR = "/app"
 """Where the image has everything; a temporary folder stands for it here."""

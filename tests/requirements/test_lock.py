@@ -65,7 +65,7 @@ def test_files_follow_from_todays_dependency_tables():
     assert main(["--check-header"]) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_resolving_again_changes_nothing():
     assert main(["--check"]) == 0
 
