@@ -21,7 +21,10 @@ class Previewed:
     @classmethod
     def of(cls, body: dict[str, Any]) -> "Previewed":
         """From the body of an answer of /v1/safety/preview."""
-        changes = tuple(Change.model_validate(change) for change in body["changes"])
+        changes = tuple(
+            Change(kind=c["kind"], before=c["from"], after=c["to"], why=c["why"])
+            for c in body["changes"]
+        )
         return cls(body["action"], body["revised_prompt"], changes)
 
     @property
