@@ -6,7 +6,7 @@ import pytest
 from deployments.contracts import Generation, GenerationRequest, PictureRequest, PictureVerdict
 from deployments.gateway.edge.app import create_app
 from deployments.gateway.walk.pipeline import Walk
-from tests.gateway.parts import BLOCK, POLICY, SOFTEN, Broken, Guard, Rewriter, Slow
+from tests.gateway.parts import BLOCK, POLICY, SOFTEN, Broken, Guard, Rewriter, Slow, impatient
 from tests.gateway.services import make_picture
 
 URL = "/v1/images/generations"
@@ -43,9 +43,9 @@ class Critic:
 
 @pytest.fixture
 def serve(config, audit, readiness):
-    def start(guard=None, classifier=None) -> httpx.AsyncClient:
+    def start(guard=None, classifier=None, policy=POLICY) -> httpx.AsyncClient:
         answers = {"a fight": BLOCK, "a lazy person": SOFTEN}
-        walk = Walk(POLICY, guard or Guard(answers), Rewriter(), Painter(), classifier or Critic())
+        walk = Walk(policy, guard or Guard(answers), Rewriter(), Painter(), classifier or Critic())
         transport = httpx.ASGITransport(create_app(walk, config, audit, readiness))
         return httpx.AsyncClient(transport=transport, base_url="http://safelight")
 
@@ -94,7 +94,8 @@ async def test_pictures_flagged_to_the_last_are_refused_with_every_try_named(ser
 @pytest.mark.parametrize("stage", ["guard", "classifier"])
 @pytest.mark.parametrize("fault", [Slow(), Broken(RuntimeError("a private prompt"))])
 async def test_service_without_an_answer_lets_nothing_out(serve, stage, fault, caplog):
-    answer = await serve(**{stage: fault}).post(URL, json={"prompt": "a private prompt"})
+    http = serve(**{stage: fault}, policy=impatient(stage))
+    answer = await http.post(URL, json={"prompt": "a private prompt"})
     body = answer.json()
     assert (answer.status_code, body["error"]["code"]) == (503, "safety_unavailable")
     assert body["safety"]["stages"][-1]["stage"] == stage
