@@ -30,14 +30,12 @@ from deployments.contracts import (
     PictureRequest,
     PictureVerdict,
     PromptVerdict,
-    Rewrite,
-    RewriteRequest,
     Safety,
     Screening,
 )
 from deployments.diffusion.config import Steering
 from deployments.diffusion.deployment import DiffusionDeployment
-from deployments.errors import ContentBlocked
+from deployments.errors import ContentBlocked, StageFailed
 from deployments.gateway.walk.jobs import ImageJob, PromptJob
 from deployments.gateway.walk.pipeline import Walk
 from deployments.gateway.walk.services import Guard, Rewriter
@@ -124,7 +122,16 @@ class Recording:
         return Answer(attempts, left, safety)
 
 
-class OpenGuard:
+class Absent:
+    """A service that was not started: who asks it learns so, as of a service that died."""
+
+    async def _fail(self, *request: object) -> Any:
+        raise StageFailed("evaluation", "it was not started")
+
+    decide = rewrite = check = generate = judge = _fail
+
+
+class OpenGuard(Absent):
     """Lets every prompt pass. For questions about pictures alone."""
 
     def __init__(self, policy: Policy) -> None:
@@ -140,16 +147,6 @@ class OpenGuard:
             stage="open",
             scores=dict.fromkeys(self._policy.categories, 0.0),
         )
-
-    async def decide(self, request: GuardRequest, screening: Screening) -> PromptVerdict:
-        raise NotImplementedError("it leaves nothing to decide")
-
-
-class NoRewriter:
-    """Stands where the policy has nothing rewritten."""
-
-    async def rewrite(self, request: RewriteRequest) -> Rewrite:
-        raise NotImplementedError("nothing is to be rewritten")
 
 
 class Service:
@@ -181,7 +178,7 @@ class Service:
         self._options, self._prompts, self._pictures = options, prompts, pictures
         self._steering = steering or self.config.diffusion.steering
         self._guard: Guard = OpenGuard(self.policy)
-        self._rewriter: Rewriter = NoRewriter()
+        self._rewriter: Rewriter = Absent()
         self._running: list[Any] = []
 
     async def start(self) -> None:
@@ -279,7 +276,7 @@ class Service:
         self, prompt: str, operation: Operation = "generate", seed: int = 0
     ) -> Previewed:
         """What the prompt side makes of a prompt."""
-        walk = Walk(self.policy, self._guard, self._rewriter, _Undrawn(), _Undrawn())
+        walk = Walk(self.policy, self._guard, self._rewriter, Absent(), Absent())
         trace = Trace(f"evaluation-{random.getrandbits(32):08x}", self.policy.ref)
         job = PromptJob(prompt=prompt, operation=operation, seed=seed)
         found = await walk.preview(job, trace)
@@ -294,19 +291,6 @@ def prompt_side(options: Options) -> "OverHTTP | Service":
     if options.url is not None:
         return OverHTTP(options.url)
     return Service(options, prompts=True, pictures=False)
-
-
-class _Undrawn:
-    """Stands where no picture is asked for."""
-
-    async def check(self, request: GenerationRequest, n: int) -> None:
-        raise NotImplementedError
-
-    async def generate(self, request: GenerationRequest) -> Generation:
-        raise NotImplementedError
-
-    async def judge(self, request: PictureRequest) -> PictureVerdict:
-        raise NotImplementedError
 
 
 def pixels(attempts: Sequence[Attempt]) -> NDArray[np.uint8]:
