@@ -17,6 +17,7 @@ from deployments.guard.words.blocklist import Blocklist, Hits
 from deployments.guard.words.minors import joins_minor_and_sexual
 from deployments.guard.words.normalise import normalise, readings
 from deployments.policy import MINORS, Policy
+from deployments.telemetry.clock import elapsed
 
 Tables = Sequence[Mapping[str, float]]
 """Category -> score; one table for each piece of a request."""
@@ -66,7 +67,7 @@ class Cascade:
         started = time.perf_counter()
         if joins_minor_and_sexual(request.prompt, request.negative_prompt):
             return self._minors_verdict(started)
-        records = [StageRecord(stage="minors", action="pass", ms=_elapsed(started))]
+        records = [StageRecord(stage="minors", action="pass", ms=elapsed(started))]
 
         started = time.perf_counter()
         hits = self._blocklist.find(readings(request.prompt))
@@ -155,7 +156,7 @@ class Cascade:
                 action="ask",
                 category=decision.category,
                 score=min(worst, 1.0),
-                ms=_elapsed(started),
+                ms=elapsed(started),
             )
         )
         return None
@@ -176,7 +177,7 @@ class Cascade:
             category=decision.category,
             score=decision.score,
             why="" if decision.action == "allow" else self._policy.why(decision.category),
-            ms=_elapsed(started),
+            ms=elapsed(started),
         )
         return PromptVerdict(
             policy=self._policy.ref,
@@ -246,10 +247,5 @@ def _blocklist_record(hits: Hits, started: float) -> StageRecord:
         stage="blocklist",
         action="ask" if found else "pass",
         category=found[0] if found else None,
-        ms=_elapsed(started),
+        ms=elapsed(started),
     )
-
-
-def _elapsed(started: float) -> float:
-    """Milliseconds since `started`, a `time.perf_counter()`."""
-    return (time.perf_counter() - started) * 1000

@@ -22,6 +22,7 @@ from deployments.errors import StageFailed
 from deployments.rewriter.anonymise.anonymiser import Anonymiser
 from deployments.rewriter.diversify.diversifier import Diversifier
 from deployments.rewriter.revise.revision import Reviser
+from deployments.telemetry.clock import elapsed
 
 
 class PromptRewriter:
@@ -62,7 +63,7 @@ class PromptRewriter:
                 for prompt, changes in drawn
             ]
         changes = dict.fromkeys(change for version in pictures for change in version.changes)
-        records = _records(request, tuple(changes), (time.perf_counter() - started) * 1000)
+        records = _records(request, tuple(changes), elapsed(started))
         return Rewrite(safe=safe, pictures=tuple(pictures), stages=records)
 
     async def _anonymised(self, request: RewriteRequest) -> Version:

@@ -26,6 +26,7 @@ from deployments.diffusion.steering.steerers import Head
 from deployments.diffusion.steering.turning import SteererFactory, Turning
 from deployments.diffusion.text import Pipeline, Text, WindowedEncoder
 from deployments.errors import ConfigurationError, RequestError
+from deployments.telemetry.clock import elapsed
 
 
 class Sampler:
@@ -129,7 +130,7 @@ class Sampler:
             score_before=turning.score_before if turning else None,
             prompt_tokens=self.text.tokens(request.prompt),
             latent_positions=hook.latent_positions,
-            ms=(time.perf_counter() - started) * 1000,
+            ms=elapsed(started),
         )
 
     def _own_pipeline(
