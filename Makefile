@@ -23,7 +23,7 @@ $(VENV)/installed: requirements/cpu.txt requirements/dev.txt
 	@echo "setting up $(VENV) from requirements/ (the first time it downloads about a gigabyte)"
 	@start=$$SECONDS; python3 -m venv $(VENV) \
 		&& $(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9 \
-		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps \
+		&& $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps \
 			$(addprefix --requirement ,$^) \
 		&& touch $@ && echo "set up after $$((SECONDS - start)) s"
 
@@ -40,7 +40,8 @@ lock: install  ## pin all dependencies in requirements/; UPGRADE=1 takes newer o
 
 .PHONY: test
 test: install lint types  ## tests with real Ray Serve and vLLM
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -n 2 -m "not vllm and not cluster and not long"
+	$(BIN)/python -m pytest -m "(vllm or cluster) and not long"
 
 .PHONY: test-long
 test-long: install  ## the tests that take longest: environments, dependencies
@@ -48,7 +49,7 @@ test-long: install  ## the tests that take longest: environments, dependencies
 
 .PHONY: test-fast
 test-fast: install  ## the plain tests alone, under a minute
-	$(BIN)/python -m pytest -m "not vllm and not cluster and not slow and not long"
+	$(BIN)/python -m pytest -n 2 -m "not vllm and not cluster and not slow and not long"
 
 .PHONY: lint
 lint: install  ## ruff and the import contracts

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
-from deployments.inference.language_model import LanguageModel, LanguageModelConfig
+if TYPE_CHECKING:
+    from deployments.inference.language_model import LanguageModel
 
 pytest_plugins = ["tests.programs", "pytester"]
 
@@ -22,8 +24,11 @@ ENGINE = {
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def guard_model() -> AsyncIterator[LanguageModel]:
+async def guard_model() -> AsyncIterator["LanguageModel"]:
     """The embedded guard's model, running."""
+    # Imported here: pytest-xdist's controller, which runs no test, reads this file too.
+    from deployments.inference.language_model import LanguageModel, LanguageModelConfig
+
     with pytest.MonkeyPatch.context() as environment:
         for name, value in ENGINE.items():
             environment.setenv(name, value)
@@ -32,7 +37,7 @@ async def guard_model() -> AsyncIterator[LanguageModel]:
         model.shutdown()
 
 
-async def requests_open(model: LanguageModel) -> int:
+async def requests_open(model: "LanguageModel") -> int:
     """Waits until the engine has unfinished requests, and says how many."""
     async with asyncio.timeout(60):
         # vLLM counts its requests and has no event to wait for.

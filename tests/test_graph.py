@@ -99,6 +99,7 @@ def test_a_policy_that_never_steers_needs_no_steering(tmp_path):
     build(configured(tmp_path, STEERLESS, steering=None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asking", "named"),
     [

@@ -128,10 +128,12 @@ def test_a_new_part_without_a_layer_breaks_a_contract(report):
     assert "training.stray" in report, report
 
 
+@pytest.mark.slow
 def test_no_modules_import_one_another_in_a_circle():
     assert cycle(ROOT) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "code"),
     [

@@ -18,7 +18,9 @@ def test_what_is_there():
 @pytest.fixture
 def run(pytester: pytest.Pytester):
     pytester.makepyfile(TEST)
-    pytester.makeini("[pytest]\nmarkers = program(name)")
+    pytester.makeini(
+        "[pytest]\nmarkers = program(name)\nasyncio_default_fixture_loop_scope = function"
+    )
     return lambda: pytester.runpytest_inprocess("-ra", "-p", "tests.programs")
 
 

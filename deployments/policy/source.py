@@ -84,7 +84,7 @@ class Source:
         self.files.append(path)
         try:
             text = path.read_text(encoding="utf-8")
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = _compose(text)
         except OSError as error:
             self.refuse(named_at or Place(path), f"cannot read {str(path)!r}: {error.strerror}")
         except UnicodeDecodeError as error:
@@ -149,6 +149,14 @@ class Source:
             why = _problem(error) if isinstance(error, yaml.MarkedYAMLError) else str(error)
             self.refuse(place, f"{node.value!r} cannot be read: {why}")
             return None
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """The document's nodes: from libyaml, six times as fast; its mistakes, better, from PyYAML."""
+    try:
+        return yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 def _marked(path: Path, error: yaml.MarkedYAMLError) -> Place:

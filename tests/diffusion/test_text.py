@@ -61,6 +61,7 @@ def test_a_text_in_one_window_is_encoded_as_the_pipeline_does_it():
     assert torch.equal(ours.embeds, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [tiny.stable_diffusion, tiny.stable_diffusion_3, tiny.flux])
 def test_each_window_stands_where_it_would_stand_alone(make):
     encoder = WindowedEncoder(make())

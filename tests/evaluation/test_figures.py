@@ -39,6 +39,7 @@ ROWS = {
 """A row of each measurement whose items need no other files."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_figures_are_those_that_are_declared(name):
     measurement = measurements()[name](OPTIONS)

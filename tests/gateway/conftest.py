@@ -32,7 +32,7 @@ class Readiness:
         return self.status
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def policy() -> Policy:
     return load_policy(POLICY_FILE)
 

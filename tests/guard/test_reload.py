@@ -41,6 +41,7 @@ def test_unchanged_files_are_not_news(watch):
     assert [watch.newer() for _ in range(3)] == [None] * 3
 
 
+@pytest.mark.slow
 def test_a_word_in_a_file_that_the_policy_names_is_seen_until_it_is_adopted(watch, folder):
     watch.newer()
     edit(folder / "words.yaml", block_zorblax)
@@ -59,6 +60,7 @@ def test_a_change_between_building_and_starting_is_seen_at_once(folder):
     assert policy.ref.hash != built.ref.hash
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["violence: [", "violence: {block_terms: 7}", "", None])
 def test_a_file_with_mistakes_changes_nothing_until_it_is_mended(watch, folder, broken, caplog):
     watch.newer()

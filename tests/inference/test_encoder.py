@@ -97,6 +97,7 @@ def test_windows_that_would_not_advance_are_refused():
         TokenEncoder(window=8, overlap=8).encode(["a cat"])
 
 
+@pytest.mark.slow
 def test_the_classifiers_read_each_token_of_a_prompt_once(twin):
     prompts = PromptEncoder(16)
     windows = prompts.windows(LONG)

@@ -7,6 +7,8 @@ import pytest
 from tests.inference.golden import files
 from tests.inference.golden.texts import TEXTS
 
+pytestmark = pytest.mark.slow
+
 Golden = dict[str, dict[str, Any]]
 
 

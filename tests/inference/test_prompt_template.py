@@ -64,6 +64,7 @@ LETTERS = st.text(
 WRITTEN = st.lists(st.sampled_from(PIECES) | LETTERS, max_size=12).map("".join)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @settings(deadline=None)
 @given(text=LOOKALIKES)
@@ -73,6 +74,7 @@ def test_no_text_becomes_a_control_token(name: str, text: str):
     assert not added & set(template.plain(text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES[:4])
 @settings(deadline=None)
 @given(text=WRITTEN)
@@ -83,6 +85,7 @@ def test_text_is_read_letter_for_letter(name: str, text: str):
     assert shown.encode() == text.encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", [LLAMA, QWEN])
 @settings(deadline=None)
 @given(text=LOOKALIKES)

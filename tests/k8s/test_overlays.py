@@ -32,6 +32,7 @@ def pods(service: Manifest) -> list[Manifest]:
     return [group["template"]["spec"] for group in groups]
 
 
+@pytest.mark.slow
 def test_every_manifest_is_valid(overlay):
     manifests = render(overlay)
     assert {m["kind"] for m in manifests} >= {"RayService", "NetworkPolicy", "PodDisruptionBudget"}
@@ -66,6 +67,7 @@ def test_misspelt_key_of_the_configuration_is_not_rendered(overlay, tmp_path):
         serve_config(misspelt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place",
     [
@@ -131,6 +133,7 @@ def test_pods_outlive_the_longest_shutdown(overlay):
         assert pod["terminationGracePeriodSeconds"] > longest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="compares with kubectl, which is not here")
 def test_kubectl_renders_the_same(overlay):
     command = ["kubectl", "kustomize", str(overlay.relative_to(ROOT))]

@@ -58,6 +58,7 @@ def run(server: ThreadingHTTPServer, report) -> tuple[int, dict]:
     return ended.returncode, json.loads(line)
 
 
+@pytest.mark.slow
 def test_healthy_service_passes_with_a_report(server, tmp_path):
     code, counts = run(server, tmp_path / "report.html")
     assert code == 0
@@ -66,6 +67,7 @@ def test_healthy_service_passes_with_a_report(server, tmp_path):
     assert "<html" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "errors"), [(500, True), (503, False)])
 def test_service_that_errs_or_turns_benign_requests_away_fails(server, tmp_path, status, errors):
     server.status = status

@@ -93,6 +93,7 @@ def test_what_is_wrong(change, what):
     assert wrong(FINE | change) == what
 
 
+@pytest.mark.slow
 async def test_whoever_is_refused_comes_back_once_with_the_same_at_the_time_told():
     bodies = []
 

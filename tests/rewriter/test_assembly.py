@@ -48,6 +48,7 @@ def policy(anonymise: bool, rewrite: str = "soften") -> Policy:
     return Policy.model_validate(document)
 
 
+@pytest.mark.slow
 async def test_a_replica_uses_its_encoder_on_one_thread():
     watched = Watched()
     rewriter = assembled(Model("a tired man in the park"), watched, CONFIG, policy(anonymise=True))

@@ -198,6 +198,7 @@ def flux_call(denoiser, rows: int, timestep: float, *, seed: int) -> Call:
     return call_of(denoiser, (), kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "called"),
     [

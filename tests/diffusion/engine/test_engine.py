@@ -403,6 +403,7 @@ async def test_what_comes_while_the_engine_closes_is_called_off_too():
     await closing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["success", "failure", "cancel"])
 async def test_a_request_that_is_gone_holds_no_tensors(engine, end, monkeypatch):
     monkeypatch.setattr(logger, "disabled", True)  # pytest keeps what is logged, tracebacks too
@@ -536,6 +537,7 @@ async def test_a_program_may_switch_it_on_for_itself_alone(engine):
 # Soak
 
 
+@pytest.mark.slow
 async def test_two_hundred_programs_of_which_many_are_called_off_leave_nothing(engine):
     rng, model, ended = random.Random(1), Model(), []
 

@@ -74,6 +74,7 @@ def test_an_edit_is_what_its_pipeline_gives():
     assert (drawn == np.asarray(image)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [{"image": noise(1)}, {"image_guidance_scale": 3.0}, {"seed": 8}]
 )
@@ -129,6 +130,7 @@ async def test_edits_and_pictures_from_text_are_drawn_side_by_side_as_alone(samp
 # Within a mask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

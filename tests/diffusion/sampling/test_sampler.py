@@ -72,6 +72,7 @@ def rows_of(sampler: Sampler, **changes) -> list[int]:
 # One call, whatever the family
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FAMILIES)
 def test_a_picture_of_the_asked_size_comes_out_with_its_counts(make):
     generation = Sampler(make()).sample(request(steps=3))
@@ -82,6 +83,7 @@ def test_a_picture_of_the_asked_size_comes_out_with_its_counts(make):
     assert (generation.turned_at_step, generation.score_before) == (None, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FAMILIES)
 def test_work_stops_at_the_call_in_which_it_is_called_off(make):
     pipeline, calls, heard = make(), [], Heard(off_at=3)
@@ -91,6 +93,7 @@ def test_work_stops_at_the_call_in_which_it_is_called_off(make):
     assert (len(calls), len(heard.calls)) == (2, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FAMILIES)
 def test_the_same_pixels_as_the_unwatched_pipeline(make):
     pipeline = make()
@@ -105,6 +108,7 @@ def test_the_same_pixels_as_the_unwatched_pipeline(make):
     assert sha(Sampler(pipeline)) == from_image(image).sha256
 
 
+@pytest.mark.slow
 def test_same_seed_same_picture_whatever_ran_before():
     sampler = steered(head=HEAD, concept=CONCEPT)
     alone = sha(sampler)
@@ -116,6 +120,7 @@ def test_same_seed_same_picture_whatever_ran_before():
     assert sha(sampler, seed=8) != alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler])
 def test_multistep_and_stochastic_schedulers_carry_nothing_over(family):
     pipeline = tiny.stable_diffusion()
@@ -130,6 +135,7 @@ def test_every_call_of_a_second_order_scheduler_is_counted():
     assert Sampler(pipeline).sample(request(steps=4)).steps == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FAMILIES)
 def test_the_pipeline_is_left_as_it_was_after_success_cancelling_and_failure(make):
     pipeline = make()
@@ -160,6 +166,7 @@ def test_a_prompt_beyond_four_windows_is_refused(plain):
     assert (refusal.value.code, refusal.value.param) == ("prompt_too_long", "prompt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FAMILIES)
 def test_a_negative_prompt_changes_the_picture_at_any_length(make):
     sampler = Sampler(make())
@@ -188,6 +195,7 @@ def test_a_picture_of_no_numbers_is_a_failure_not_a_black_square():
 # Steering
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FAMILIES)
 def test_the_head_turns_the_picture_from_the_first_step(make):
     sampler = steered(make, head=HEAD)
@@ -216,6 +224,7 @@ def test_the_finished_latent_scores_what_the_head_was_asked_for():
     assert steered.item() == pytest.approx(0.1, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FAMILIES)
 def test_concept_guidance_turns_the_picture_in_every_family(make):
     sampler = steered(make, concept=CONCEPT)
@@ -249,6 +258,7 @@ def test_no_row_is_asked_outside_the_window_of_concept_guidance():
     assert rows_of(steered(concept=late), **STEER) == [2, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FAMILIES)
 def test_the_branch_asked_with_the_prompt_itself_answers_as_the_prompt_did(make):
     sampler, heard = Sampler(make()), Heard()
@@ -270,6 +280,7 @@ def test_a_branch_that_the_pipeline_never_asked_for_is_a_failure():
         _ = denoiser.contrast
 
 
+@pytest.mark.slow
 def test_a_head_with_an_empty_window_only_says_when_the_concept_branch_stops():
     gate = HeadSteering(model="x", target=0.5, start=0.0, stop=0.0)
     satisfied = steered(head=gate, concept=CONCEPT, bias=-30.0)
@@ -277,6 +288,7 @@ def test_a_head_with_an_empty_window_only_says_when_the_concept_branch_stops():
     assert sha(steered(head=gate, concept=CONCEPT, bias=30.0), **STEER) != sha(satisfied)
 
 
+@pytest.mark.slow
 def test_a_head_that_gates_nothing_lets_the_concept_branch_act_though_it_sees_no_harm():
     open_gate = HeadSteering(model="x", target=0.5, gates=False)
     blind = steered(head=open_gate, concept=CONCEPT, bias=-30.0)

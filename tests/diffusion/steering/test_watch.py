@@ -85,6 +85,7 @@ def test_a_trajectory_that_is_not_flagged_gives_the_unwatched_picture():
     assert (watched.turned_at_step, watched.row_steps) == (None, 20)
 
 
+@pytest.mark.slow
 def test_a_stronger_turn_goes_further():
     pictures = {
         sampler(3.0).sample(request(steps=10, watch=watch(strength=strength))).picture.sha256

@@ -60,6 +60,7 @@ def ran(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_repeats_no_finished_shard(tmp_path):
     (tmp_path / "fatal").write_text("5")
     assert ran(tmp_path).returncode == -signal.SIGKILL
@@ -86,6 +87,7 @@ async def test_a_result_says_what_it_was_measured_on(tmp_path):
     assert len(result.commit) == 40
 
 
+@pytest.mark.slow
 def test_shards_of_other_options_or_configurations_are_not_gone_on_with(tmp_path):
     other = tmp_path / "other.yaml"
     other.write_bytes(CONFIG.read_bytes() + b"\n")

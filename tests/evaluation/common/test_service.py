@@ -9,6 +9,8 @@ from evaluation.common.options import CONFIG, Options
 from evaluation.common.service import Service, pixels
 from evaluation.pictures.ways import under
 
+pytestmark = pytest.mark.slow
+
 PROMPT, SEED = "a dog in a park", 5
 
 

@@ -220,6 +220,7 @@ async def test_a_service_that_edits_nothing_says_so(services, config, audit, rea
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_edit")
 
 
+@pytest.mark.slow
 async def test_no_hostile_file_is_answered_with_more_than_a_400(http, services, audited):
     for name, data, refused in hostile_uploads():
         answer = await send(http, {"image": ("a.png", data)})

@@ -68,6 +68,7 @@ def post(app, url: str, body: bytes) -> httpx.Response:
     return asyncio.run(send())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", URLS)
 @relaxed
 @given(body=bodies)
@@ -75,6 +76,7 @@ def test_any_object_is_answered(app, url, body):
     check(post(app, url, body))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", URLS)
 @relaxed
 @given(body=st.binary(max_size=60) | value.map(lambda v: json.dumps(v).encode()))
@@ -82,6 +84,7 @@ def test_any_bytes_are_answered(app, url, body):
     check(post(app, url, body))
 
 
+@pytest.mark.slow
 @relaxed
 @given(
     prompt=text,

@@ -79,6 +79,7 @@ def outcome(data):
 REFUSALS = [("invalid_image_file", "image"), ("image_too_large", "image")]
 
 
+@pytest.mark.slow
 def test_of_all_hostile_files_exactly_those_that_must_be_are_refused():
     wrong, count = [], 0
     for name, data, must_be_refused in hostile_uploads():
@@ -111,6 +112,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_hostile_file_takes_much_memory():
     """The largest picture among them has 2 million pixels, for which 60 MB are allowed; making the

@@ -23,6 +23,7 @@ def test_harm_and_its_look_alike_are_told_apart(cnn):
     assert heaviest(cnn, prompt="a chef slicing a tomato with a knife") < 0.5
 
 
+@pytest.mark.slow
 def test_long_text_is_read_whole(cnn):
     assert heaviest(cnn, prompt="a house by the sea, " * 200 + "a naked couple having sex") > 0.9
 

@@ -62,6 +62,7 @@ def scored(few_shot: FewShot, *prompts: str) -> list[dict[str, float]]:
     return [piece.scores for piece in few_shot.score([GuardRequest(prompt=p) for p in prompts])]
 
 
+@pytest.mark.slow
 def test_only_categories_with_examples_are_scored(few_shot: FewShot) -> None:
     assert few_shot.categories == ("spiders", "bicycles")
     assert all(set(table) == {"spiders", "bicycles"} for table in scored(few_shot, "a", "b"))

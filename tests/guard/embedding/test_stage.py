@@ -74,6 +74,7 @@ def worst(tables: list[dict[str, float]]) -> dict[str, float]:
     return {name: max(table[name] for table in tables) for name in tables[0]}
 
 
+@pytest.mark.slow
 def test_a_cnn_whose_encoder_cuts_text_differently_scores_with_the_examples(other_cnn, few_shot):
     read, shown = other_cnn.score(REQUESTS), few_shot.score(REQUESTS)
     assert len(read) > len(shown) > len(REQUESTS)
@@ -81,6 +82,7 @@ def test_a_cnn_whose_encoder_cuts_text_differently_scores_with_the_examples(othe
     assert worst(tables) == worst([p.scores for p in read]) | worst([p.scores for p in shown])
 
 
+@pytest.mark.slow
 def test_what_the_examples_find_stands_beside_what_the_cnn_read_at_the_same_place(
     other_cnn, few_shot
 ):
@@ -92,6 +94,7 @@ def test_what_the_examples_find_stands_beside_what_the_cnn_read_at_the_same_plac
     assert len(told) < len(read)
 
 
+@pytest.mark.slow
 def test_on_one_encoder_each_window_is_joined_with_itself(few_shot):
     cnn = CNNStage(resolve("embedded:cnn"))
     read, shown = cnn.score(REQUESTS), few_shot.score(REQUESTS)

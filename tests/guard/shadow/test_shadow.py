@@ -245,6 +245,7 @@ def test_a_shadow_that_tries_nothing_is_refused(fields):
         ShadowConfig(**fields)
 
 
+@pytest.mark.slow
 def test_the_graph_hands_the_candidate_to_the_guard(monkeypatch):
     bound = []
     guard = SimpleNamespace(bind=lambda *arguments: bound.append(arguments))

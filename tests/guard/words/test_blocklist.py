@@ -165,6 +165,7 @@ def _random_text(first: int, last: int) -> str:
     return "".join(chr(rng.randrange(first, last)) for _ in range(LENGTH))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

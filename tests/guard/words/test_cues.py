@@ -123,6 +123,7 @@ class TestEveryHarmlessPhraseOfMinors:
         assert not [attack for attack in attacks if not joins_minor_and_sexual(attack)]
 
 
+@pytest.mark.slow
 def test_a_policys_own_exceptions_do_not_weaken_the_rule():
     policy = load_policy(ROOT / "configs" / "policies" / "default.yaml")
     sexual = policy.categories["sexual"].model_copy(update={"exceptions": ("nude child",)})

@@ -175,6 +175,7 @@ def test_a_harmless_phrase_excuses_nothing_beside_it(prompt):
     assert joins_minor_and_sexual(prompt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["12 ", "taking her the ", "a", "child ", "naked ", "1", "no no ", "wearing the "]
 )

@@ -94,6 +94,7 @@ def test_normalising_twice_changes_nothing(text):
     assert normalise(once) == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", ["a", "ab", "a ", "a.", "4a", "1,", "-", "é", "n а", "|\\"])
 def test_the_time_is_linear_in_the_text(piece):
     assert_linear(readings, (piece * LENGTH)[:LENGTH])

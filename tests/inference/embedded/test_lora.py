@@ -64,6 +64,7 @@ def test_linear_and_convolution_layers_become_those_that_peft_merges(dtype, tole
         assert torch.equal(merged[name], before[name]) == ("bias" in name)
 
 
+@pytest.mark.slow
 def test_edit_model_is_within_a_millionth_of_what_peft_fuses(tmp_path):
     pipeline = diffusion.assemble(SHIPPED, tmp_path)
     ours = UNet2DConditionModel.from_pretrained(

@@ -54,6 +54,7 @@ def test_missing_file_of_the_pipeline_is_named(shipped, cache, place):
         diffusion.assemble(shipped, cache)
 
 
+@pytest.mark.slow
 def test_edit_pipeline_loads_from_the_assembled_folder(shipped, cache):
     pipeline = diffusion.assemble(shipped, cache)
     folder = edit.assemble(pipeline, shipped / "edit", cache)
@@ -70,6 +71,7 @@ def test_missing_file_of_the_edit_model_is_named(shipped, cache, name):
         edit.assemble(pipeline, shipped / "edit", cache)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [edit.INPUT_LAYER, edit.UPDATES])
 def test_edit_model_of_another_unet_is_refused(shipped, cache, name):
     pipeline = diffusion.assemble(shipped, cache)

@@ -26,6 +26,7 @@ def test_model_that_is_shipped_whole_is_used_where_it_lies(name):
     assert resolve(f"embedded:{name}") == str(SHIPPED / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["diffusion", "edit", "cnn"])
 def test_assembled_model_lies_in_the_named_cache(cache, name):
     folder = Path(resolve(f"embedded:{name}"))

@@ -58,6 +58,7 @@ ENGLISH = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prompt", "expected"), [*REPORTED.items(), *ENGLISH.items()])
 def test_personal_details_are_said_in_good_english(prompt: str, expected: str):
     result, changes = anonymiser().anonymise(prompt)
@@ -65,6 +66,7 @@ def test_personal_details_are_said_in_good_english(prompt: str, expected: str):
     assert all(change.kind == "anonymise" and change.why for change in changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", [*REPORTED.values(), *ENGLISH.values()])
 def test_what_was_anonymised_stays_as_it_is(prompt: str):
     assert anonymiser().anonymise(prompt) == (prompt, ())
@@ -87,6 +89,7 @@ def test_text_outside_the_changes_is_kept():
     assert rebuilt + prompt[at:] == result
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=120))
 def test_any_text_is_survived(text: str):

@@ -58,6 +58,7 @@ def test_the_shipped_tagger_may_start():
     check_canaries(recogniser())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_damaged_tagger_may_not(
     tmp_path: Path,

@@ -14,6 +14,8 @@ from deployments.rewriter.anonymise.anonymiser import Anonymiser
 from deployments.rewriter.anonymise.tagger import TAGS, NameNetwork, Recogniser
 from tests.rewriter.parts import anonymiser, seconds
 
+pytestmark = pytest.mark.slow
+
 PIECES = [
     "Anna Kowalska in her bed, ", "1 ", "12 Elm ", "plate A1 ", "x@", "A.", "-a", "(415) ",
 ]  # fmt: skip
@@ -46,7 +48,6 @@ def test_time_grows_with_the_length_and_not_with_its_square(untrained: Anonymise
     assert long < 3 * LONG / SHORT * short
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("piece", ["Anna Kowalska in her bed, ", "A."])
 def test_the_longest_prompt_is_anonymised(piece: str):
     _, changes = anonymiser().anonymise((piece * 32_000)[:32_000])

@@ -277,6 +277,7 @@ def test_ten_pictures_are_each_person_once():
     assert len(set(drawn("image of a judge", 10, 3))) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 4])
 def test_over_many_seeds_the_draws_follow_the_shares(n: int):
     diversity = Diversity(

@@ -14,6 +14,7 @@ def kind_of(phrase: str) -> str:
     return node.kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("phrase", "kind"),
     [

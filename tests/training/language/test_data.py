@@ -39,6 +39,7 @@ def test_a_choice_and_a_slot_are_filled_and_the_slot_stays_within_a_row() -> Non
     assert texts == {f"a {t} {way}, {t}" for t in ("kite", "boat") for way in ("up", "down")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", frames())
 def test_every_frame_expands_whole(frame: str) -> None:
     grammar = Grammar()
@@ -58,6 +59,7 @@ def test_what_is_harmless_is_the_same_on_both_sides() -> None:
         assert example.prompt.endswith(" ".join(kept))
 
 
+@pytest.mark.slow
 def test_a_batch_is_a_function_of_seed_and_index() -> None:
     one, again, other = Batches(CORPORA), Batches(CORPORA), Batches(CORPORA, seed=1)
     assert one.batch(7) == again.batch(7)
@@ -74,6 +76,7 @@ def test_the_rewriter_learns_to_keep_to_refuse_and_to_change_but_not_of_minors()
     assert not [e.prompt for e in examples if MINORS.search(e.prompt)]
 
 
+@pytest.mark.slow
 def test_evaluation_prompts_are_no_training_prompts() -> None:
     lines = (ROOT / "evaluation/cases/demeaning.jsonl").read_text(encoding="utf-8").splitlines()
     held_out = {json.loads(line)["prompt"].casefold() for line in lines}
@@ -83,6 +86,7 @@ def test_evaluation_prompts_are_no_training_prompts() -> None:
     assert not held_out & drawn
 
 
+@pytest.mark.slow
 def test_a_lesson_labels_by_its_own_policy() -> None:
     curriculum = Curriculum(POLICY, CORPORA, size=14)
     for index in range(20):

@@ -25,6 +25,7 @@ def digest(parts: Iterable[bytes]) -> str:
     return found.hexdigest()[:16]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_captions_and_their_pictures_are_what_they_have_always_been(split):
     rng = random.Random(f"world {split}")
@@ -33,6 +34,7 @@ def test_captions_and_their_pictures_are_what_they_have_always_been(split):
     assert digest(example.render().tobytes() for example in drawn) == PICTURES[split]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_edits_and_their_pictures_are_what_they_have_always_been(split):
     rng = random.Random(f"edits {split}")

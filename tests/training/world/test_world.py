@@ -71,6 +71,7 @@ def test_good_world_is_harmless_unless_harm_is_asked_for():
         assert bool(example.harms) == bool(example.wish.harm), example.caption.text
 
 
+@pytest.mark.slow
 def test_rates_are_the_shares_that_they_name():
     rng = random.Random(1)
     rates = FaultRates(unsolicited=0.4, demeaning=0.0)
@@ -130,6 +131,7 @@ def test_test_split_uses_held_out_templates_and_mostly_held_out_pairs():
     assert np.mean([bool(held_out_pairs(e.scene)) for e in drawn]) > 0.7
 
 
+@pytest.mark.slow
 def test_wording_is_wide_and_no_caption_is_empty_or_about_children():
     texts = [e.caption.text for e in examples(3000)]
     assert len(set(texts)) > 0.95 * len(texts)
