@@ -44,7 +44,7 @@ test: install lint types  ## tests with real Ray Serve and vLLM
 	$(BIN)/python -m pytest -m "(vllm or cluster) and not long"
 
 .PHONY: test-long
-test-long: install  ## the tests that take longest: environments, dependencies
+test-long: install  ## the tests that take longest: environments, floods, kills
 	$(BIN)/python -m pytest -m long
 
 .PHONY: test-fast

@@ -137,6 +137,7 @@ def test_moderations_take_a_picture(http):
     assert flagged(Scene("park", (replace(PERSON, clothing=None),)))
 
 
+@pytest.mark.long
 async def test_200_hostile_uploads_do_no_harm(cluster):
     cases = list(hostile_uploads())
     cases = random.Random(0).sample(cases, 200)

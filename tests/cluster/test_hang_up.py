@@ -25,7 +25,10 @@ def edit(seed: int, **fields: Any) -> dict[str, Any]:
     return {"url": "/v1/images/edits", "data": form, "files": {"image": PORTRAIT}}
 
 
-@pytest.mark.parametrize(("wanted", "clients"), [(generation, 200), (edit, 100)])
+@pytest.mark.parametrize(
+    ("wanted", "clients"),
+    [(generation, 200), pytest.param(edit, 100, marks=pytest.mark.long)],
+)
 async def test_rows_are_free_within_one_call_and_others_are_served(
     cluster, denoiser, wanted, clients
 ):

@@ -59,7 +59,7 @@ def guard_engine(cluster: Cluster) -> psutil.Process:
     return engine
 
 
-@pytest.mark.parametrize("kill", [kill_replica, kill_engine])
+@pytest.mark.parametrize("kill", [pytest.param(kill_replica, marks=pytest.mark.long), kill_engine])
 def test_dead_guard_fails_closed_and_comes_back(cluster: Cluster, kill: Callable[[Cluster], None]):
     replica = cluster.replicas("guard")[-1]
     family = replica.children(recursive=True)  # the engine, its workers, their helpers

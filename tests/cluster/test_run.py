@@ -85,6 +85,7 @@ def test_terminal_has_the_steps_and_the_log_has_rays_lines(config):
     assert "Submitted deploy config" in log_of(said)
 
 
+@pytest.mark.long
 def test_rays_lines_are_shown_where_they_are_asked_for(config):
     said = run(config, VERBOSE="1")
     assert "Submitted deploy config" in said
@@ -125,7 +126,17 @@ def descendants(process: subprocess.Popen) -> set[psutil.Process]:
     return set(psutil.Process(process.pid).children(recursive=True))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def check_marks(serving: subprocess.Popen) -> None:
+    """Every process below the command has its mark in the environment."""
+    children = psutil.Process(serving.pid).children(recursive=True)
+    without = [child.cmdline() for child in children if MARK not in child.environ()]
+    # The watcher, which ends all others, is told the mark instead.
+    assert [MARK in line[-1] for line in without] == [True]
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM]
+)
 def test_signal_ends_every_process_within_a_minute(serving, number):
     started = descendants(serving)
     assert len(started) > 5  # Ray's daemons, the proxy, the replica and its child
@@ -154,13 +165,7 @@ def test_killed_replica_takes_its_children_along_and_comes_back(serving, config)
         return answer.status_code == 200 and answer.json()["replica"] != first["replica"]
 
     wait_until(another, 60, "a new replica answers")
-
-
-def test_every_process_carries_the_mark(serving):
-    children = psutil.Process(serving.pid).children(recursive=True)
-    without = [child.cmdline() for child in children if MARK not in child.environ()]
-    # The watcher, which ends all others, is told the mark instead.
-    assert [MARK in line[-1] for line in without] == [True]
+    check_marks(serving)
 
 
 def test_misspelt_configuration_is_refused_at_once(config):
