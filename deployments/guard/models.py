@@ -1,6 +1,7 @@
 """The guard's models, loaded once, and cascades on them under any policy."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -13,6 +14,7 @@ from deployments.guard.embedding.few_shot import FewShot
 from deployments.guard.embedding.stage import EmbeddingStage
 from deployments.guard.language.stage import LLMStage
 from deployments.inference.embedded.resolve import resolve
+from deployments.inference.encoder import TokenEncoder
 from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 
@@ -35,6 +37,7 @@ class GuardModels:
         self._llm, self._config = llm, config
         self._calibration = Calibration.of_model(llm.folder)
         self._cnns: dict[str, CNNStage] = {}
+        self._encoder = cache(TokenEncoder)  # for examples, the same under every policy
         # One at a time: more threads would only take the core from one another and from the engine.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding")
 
@@ -49,7 +52,7 @@ class GuardModels:
             return Cascade(policy, llm)
         if cnn not in self._cnns:
             self._cnns[cnn] = CNNStage(resolve(cnn))
-        embedding = EmbeddingStage(self._cnns[cnn], FewShot(policy))
+        embedding = EmbeddingStage(self._cnns[cnn], FewShot(policy, self._encoder))
         return Cascade(policy, llm, embedding, self._thread)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ examples and the matcher, weighted as the policy says.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 from deployments.contracts import GuardRequest
@@ -46,7 +47,7 @@ class Operators(GuardMeasurement):
 
     async def start(self) -> None:
         await super().start()
-        self._encoder = TokenEncoder()
+        self._encoder = cache(TokenEncoder)
 
     async def measure(self, items: Sequence[tuple[str, Row]]) -> list[Row]:
         return [await self._row(name, row) for name, row in items]

@@ -8,7 +8,7 @@ The score is coarse, so the language model, which reads description and examples
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +39,10 @@ TOKEN_SHARE = 0.6
 class FewShot:
     """Scores requests in the categories of a policy that have examples."""
 
-    def __init__(self, policy: Policy, encoder: TokenEncoder | None = None) -> None:
+    def __init__(self, policy: Policy, encoder: Callable[[], TokenEncoder] = TokenEncoder) -> None:
+        """Fits the models; `encoder` is asked for one only if a category has examples."""
         shown = {name: c for name, c in policy.categories.items() if c.examples}
-        self._encoder = (encoder or TokenEncoder()) if shown else None
+        self._encoder = encoder() if shown else None
         background = self._read(BACKGROUND.read_text(encoding="utf-8").splitlines())
         self._models = {name: self._fitted(c, background) for name, c in shown.items()}
 

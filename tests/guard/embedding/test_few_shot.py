@@ -55,7 +55,7 @@ def few_shot(encoder: TokenEncoder) -> FewShot:
     categories = {"spiders": SPIDERS, "bicycles": BICYCLES}
     policy = POLICY.model_dump()
     policy["categories"] |= categories
-    return FewShot(Policy.model_validate(policy), encoder)
+    return FewShot(Policy.model_validate(policy), lambda: encoder)
 
 
 def scored(few_shot: FewShot, *prompts: str) -> list[dict[str, float]]:
