@@ -1,4 +1,6 @@
-"""The measurements by name. Each is a module with a class that it calls `MEASUREMENT`."""
+"""The measurements by name. Each is a module with a class that it calls `MEASUREMENT`; what it finds
+is written to `docs/measurements/NAME.json`.
+"""
 
 from importlib import import_module
 

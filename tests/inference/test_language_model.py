@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from deployments.contracts import GuardRequest
 from deployments.errors import ConfigurationError, StageFailed
-from deployments.guard.language.template import GuardTemplate
+from deployments.guard.language.question import GuardTemplate
 from deployments.inference.language_model import LanguageModel, LanguageModelConfig
 from deployments.paths import ROOT
 from deployments.policy import load_policy

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from deployments.contracts import GuardRequest
 from deployments.errors import ConfigurationError
-from deployments.guard.language.template import GuardTemplate
+from deployments.guard.language.question import GuardTemplate
 from deployments.inference.chat_template import PLACE, ChatTemplate
 from deployments.inference.embedded.language import base_model
 from deployments.inference.embedded.resolve import cache_folder

@@ -12,7 +12,7 @@ from deployments.contracts import GuardRequest, Operation, PictureRequest
 from deployments.errors import UnparsableAnswer
 from deployments.guard.config import GuardConfig
 from deployments.guard.language.adapters import adapter_for
-from deployments.guard.language.template import GuardTemplate
+from deployments.guard.language.question import GuardTemplate
 from deployments.inference.embedded.language import base_model
 from deployments.inference.embedded.resolve import cache_folder
 from deployments.inference.language_model import LanguageModelConfig

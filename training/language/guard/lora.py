@@ -8,7 +8,7 @@ checkpoint in `--run`, if there is one, and exports the adapter at every checkpo
 
 from transformers import AutoTokenizer
 
-from deployments.guard.language.template import GuardTemplate
+from deployments.guard.language.question import GuardTemplate
 from deployments.inference.embedded.language import base_model
 from deployments.inference.protocols import Tokenizer
 from deployments.policy import load_policy

@@ -19,7 +19,7 @@ from deployments.contracts import GuardRequest
 from deployments.guard.calibration import Calibration
 from deployments.guard.decision import Decision, decide
 from deployments.guard.embedding.cnn import CNNStage
-from deployments.guard.language.template import GuardTemplate
+from deployments.guard.language.question import GuardTemplate
 from deployments.policy import Policy
 from training.language.packing import IGNORED, pack
 

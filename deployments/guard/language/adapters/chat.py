@@ -9,7 +9,7 @@ from deployments.contracts import GuardRequest, Operation
 from deployments.errors import ConfigurationError
 from deployments.guard.config import GuardConfig
 from deployments.guard.language.adapters.protocol import Level
-from deployments.guard.language.template import in_windows
+from deployments.guard.language.question import in_windows
 from deployments.inference.chat_template import PLACE, ChatTemplate
 from deployments.inference.protocols import CausalLM, Tokenizer
 from deployments.policy import Policy

@@ -13,7 +13,7 @@ from deployments.errors import ConfigurationError
 from deployments.guard.config import GuardConfig
 from deployments.guard.language.adapters.chat import ChatAdapter, ChatFrame, judged, own_kinds
 from deployments.guard.language.adapters.protocol import Level
-from deployments.guard.language.template import described
+from deployments.guard.language.question import described
 from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 

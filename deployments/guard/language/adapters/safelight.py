@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from deployments.contracts import GuardRequest
 from deployments.guard.config import GuardConfig
 from deployments.guard.language.adapters.protocol import Level
-from deployments.guard.language.template import GuardTemplate
+from deployments.guard.language.question import GuardTemplate
 from deployments.inference.protocols import CausalLM
 from deployments.policy import Policy
 
