@@ -16,21 +16,23 @@ from deployments.policy.document import (
     Manipulations,
     OutputPolicy,
     Policy,
-    Reasons,
     Shares,
     Thresholds,
 )
 from deployments.policy.loading import load_policy
+from deployments.policy.reasons import Changes, Kinds, Reasons
 
 __all__ = [
     "MINORS",
     "Audit",
     "CNNThresholds",
     "Category",
+    "Changes",
     "Deadlines",
     "Diversity",
     "EditPolicy",
     "Examples",
+    "Kinds",
     "Manipulations",
     "OutputPolicy",
     "Policy",

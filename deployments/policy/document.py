@@ -1,14 +1,14 @@
 """The parts of a policy: categories, thresholds, actions and reasons; validated and hashed."""
 
 import hashlib
-import re
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from deployments.configuration import Configuration
 from deployments.contracts import PolicyRef, RewriteKind, Score, Watch
+from deployments.policy.reasons import Reasons, Why, placeholders
 
 MINORS = "sexual_minors"
 """The category that no policy file can change: a sexual cue together with a cue of a minor."""
@@ -66,7 +66,7 @@ class Category(Configuration):
 
     code: Annotated[str, Field(pattern=r"^[A-Z]$", description="one letter, read by the LLM guard")]
     description: Annotated[str, Field(min_length=3, description="what the LLM guard looks for")]
-    why: Annotated[str, Field(min_length=3, description="the reason, in words for the user")]
+    why: Why = Field(description="the reason, in words for the user")
     action: Literal["allow", "rewrite", "steer", "block"]
     rewrite: RewriteKind | None = None
     thresholds: Thresholds | None = Field(None, description="overrides the policy's own")
@@ -124,10 +124,6 @@ class Manipulations(Configuration):
     )
 
 
-Why = Annotated[str, Field(min_length=3)]
-"""The reason for a verdict, in words for the user."""
-
-
 class EditPolicy(Configuration):
     """What happens to edits, in addition to what happens to every picture."""
 
@@ -150,20 +146,13 @@ class EditPolicy(Configuration):
     held: dict[str, str] = Field(
         {}, description='attribute of a person -> its name in an instruction, as in "the skin tone"'
     )
-    holding: str = Field(
+    holding: Annotated[str, placeholders("instruction", "attributes")] = Field(
         "{instruction}, keep {attributes}",
         description="the instruction of a mend: what was asked, and what must stay",
     )
     closer: float = Field(
         0.5, ge=0, description="what each mend adds to the weight of the given picture"
     )
-
-    @field_validator("holding")
-    @classmethod
-    def _holding_names_both(cls, wording: str) -> str:
-        if sorted(re.findall(r"{(.*?)}", wording)) != ["attributes", "instruction"]:
-            raise ValueError("holding must have {instruction} and {attributes} in it, each once")
-        return wording
 
     @model_validator(mode="after")
     def _every_harm_has_a_reason(self) -> Self:
@@ -216,21 +205,6 @@ class Audit(Configuration):
     """Whether the audit log keeps prompts; by default it keeps only their SHA-256."""
 
     keep_prompts: bool = False
-
-
-class Reasons(Configuration):
-    """Reasons for blocks that no category of the policy names, in words for the user."""
-
-    minors: str = Field(
-        "it joins a sexual cue with a cue of a minor",
-        min_length=3,
-        description="of the rule on minors, which is always on",
-    )
-    unknown: str = Field(
-        "it seems harmful, though of no kind that the policy names",
-        min_length=3,
-        description="where the language model finds harm of no category",
-    )
 
 
 class Policy(Configuration):

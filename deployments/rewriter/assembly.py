@@ -37,13 +37,14 @@ def assembled(
     """
     # More threads would only take the core from one another and from the engine.
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
-    diversity = policy.manipulations.diversify
+    diversity, reasons = policy.manipulations.diversify, policy.reasons
     similarity = Similarity(encoder, policy.manipulations.min_similarity, thread)
     return PromptRewriter(
-        _anonymiser(encoder, config, thread) if anonymises(policy) else None,
+        _anonymiser(encoder, policy, config, thread) if anonymises(policy) else None,
         _reviser(llm, policy, similarity, config),
-        Diversifier(diversity) if diversity else None,
+        Diversifier(diversity, reasons.changes) if diversity else None,
         thread,
+        reasons.kinds,
     )
 
 
@@ -53,10 +54,12 @@ def anonymises(policy: Policy) -> bool:
     return policy.manipulations.anonymise or "anonymise" in kinds
 
 
-def _anonymiser(encoder: TokenEncoder, config: RewriterConfig, thread: Executor) -> Anonymiser:
+def _anonymiser(
+    encoder: TokenEncoder, policy: Policy, config: RewriterConfig, thread: Executor
+) -> Anonymiser:
     recogniser = Recogniser(Path(resolve(config.names)), encoder)
     thread.submit(check_canaries, recogniser).result()
-    return Anonymiser(recogniser)
+    return Anonymiser(recogniser, policy.reasons.changes)
 
 
 def _reviser(
@@ -64,9 +67,9 @@ def _reviser(
 ) -> Reviser:
     """The way of asking that `rewriter.llm_format` names."""
     if config.llm_format == "instruct":
-        return OneCall(llm, policy.categories, similarity, config)
+        return OneCall(llm, policy, similarity, config)
     proposer = Proposer(llm, RewriterTemplate(llm.tokenizer), config)
     return StepByStep(
-        Softener(proposer, similarity, config.temperature),
-        Grounder(proposer, similarity, config.ground_temperature),
+        Softener(proposer, similarity, config.temperature, policy),
+        Grounder(proposer, similarity, config.ground_temperature, policy.reasons.changes),
     )

@@ -13,12 +13,12 @@ from concurrent.futures import Executor
 from deployments.contracts import (
     Change,
     Rewrite,
-    RewriteKind,
     RewriteRequest,
     StageRecord,
     Version,
 )
 from deployments.errors import StageFailed
+from deployments.policy import Kinds
 from deployments.rewriter.anonymise.anonymiser import Anonymiser
 from deployments.rewriter.diversify.diversifier import Diversifier
 from deployments.rewriter.revise.revision import Reviser
@@ -34,15 +34,17 @@ class PromptRewriter:
         reviser: Reviser,
         diversifier: Diversifier | None,
         thread: Executor,
+        reasons: Kinds,
     ) -> None:
         """
         Args:
             anonymiser: None under a policy that never anonymises; it costs seconds and 100 MB.
             diversifier: None under a policy without shares to draw from.
             thread: the one thread on which the anonymiser's encoder is used.
+            reasons: the policy's, for the trace.
         """
         self._anonymiser, self._reviser, self._diversifier = anonymiser, reviser, diversifier
-        self._thread = thread
+        self._thread, self._reasons = thread, reasons
 
     async def rewrite(self, request: RewriteRequest) -> Rewrite:
         """The safe version, and a version for each picture.
@@ -63,7 +65,7 @@ class PromptRewriter:
                 for prompt, changes in drawn
             ]
         changes = dict.fromkeys(change for version in pictures for change in version.changes)
-        records = _records(request, tuple(changes), elapsed(started))
+        records = _records(request, tuple(changes), elapsed(started), self._reasons)
         return Rewrite(safe=safe, pictures=tuple(pictures), stages=records)
 
     async def _anonymised(self, request: RewriteRequest) -> Version:
@@ -77,21 +79,13 @@ class PromptRewriter:
         return Version(prompt=prompt, changes=changes)
 
 
-WHY: dict[RewriteKind, str] = {
-    "anonymise": "private persons and what is theirs were taken out",
-    "soften": "softened, because of what the guard found",
-    "generic": "made generic, because of what the guard found",
-    "ground": "made specific, because the scene was left open",
-    "diversify": "people whom nobody described were described",
-}
-"""Reasons for the trace. The audit log keeps them, so they quote nothing of the prompt; a change's
-own reason may."""
-
-
 def _records(
-    request: RewriteRequest, changes: tuple[Change, ...], ms: float
+    request: RewriteRequest, changes: tuple[Change, ...], ms: float, reasons: Kinds
 ) -> tuple[StageRecord, ...]:
-    """One for each kind that changed something, or one that says that nothing was changed."""
+    """One for each kind that changed something, or one that says that nothing was changed.
+
+    The audit log keeps them, so they quote nothing of the prompt; a change's own reason may.
+    """
     done = dict.fromkeys(change.kind for change in changes)
     if not done:
         return (StageRecord(stage="rewriter", action="unchanged", ms=ms),)
@@ -100,7 +94,7 @@ def _records(
             stage="rewriter",
             action=kind,
             category=request.category if kind in ("soften", "generic") else None,
-            why=WHY[kind],
+            why=getattr(reasons, kind),
             ms=ms / len(done),
         )
         for kind in done

@@ -49,7 +49,7 @@ class PictureDiversity(PictureMeasurement):
         diversity = self._service.diversity
         if diversity is None:
             raise SystemExit("the policy of that configuration does not diversify")
-        self._diversifier = Diversifier(diversity)
+        self._diversifier = Diversifier(diversity, self._service.policy.reasons.changes)
 
     async def measure(self, items: Sequence[tuple[str, str]]) -> list[Row]:
         return [await self._row(word) for _, word in items]

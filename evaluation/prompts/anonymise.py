@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from deployments.inference.embedded.resolve import resolve
+from deployments.policy import Changes
 from deployments.rewriter.anonymise.anonymiser import Anonymiser
 from deployments.rewriter.anonymise.known_names import plain
 from deployments.rewriter.anonymise.tagger import Recogniser
@@ -83,7 +84,8 @@ class Anonymise(Measurement):
         return [*written, *(("users", Case("user", text)) for text in users)]
 
     async def start(self) -> None:
-        self._anonymiser = Anonymiser(Recogniser(Path(resolve("embedded:names"))))
+        recogniser = Recogniser(Path(resolve("embedded:names")))
+        self._anonymiser = Anonymiser(recogniser, Changes())
 
     async def measure(self, items: Sequence[tuple[str, Case]]) -> list[Row]:
         return [self._row(case) for _, case in items]

@@ -80,7 +80,7 @@ def form(change: Change) -> str:
     added = change.after
     if "different skin tones" in added:
         return "mixed"
-    if change.why.startswith("no group"):
+    if "skin tone" in added:
         return "tone"
     if " and " in added:
         return "each"
@@ -117,9 +117,11 @@ class Diversify(Measurement):
         return found + [(part, case) for part in parts for case in cases[part][:most]]
 
     async def start(self) -> None:
-        diversity = load_policy(POLICY).manipulations.diversify
+        policy = load_policy(POLICY)
+        diversity = policy.manipulations.diversify
         assert diversity is not None
-        self._diversity, self._diversifier = diversity, Diversifier(diversity)
+        self._diversity = diversity
+        self._diversifier = Diversifier(diversity, policy.reasons.changes)
 
     async def measure(self, items: Sequence[tuple[str, Any]]) -> list[Row]:
         return [self._row(part, case) for part, case in items]

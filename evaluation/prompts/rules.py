@@ -34,10 +34,11 @@ class Rules(Measurement):
 
     async def start(self) -> None:
         arguments = read_serve_config(self.options.config)["applications"][0]["args"]
-        diversity = load_policy(resolve(arguments["policy"])).manipulations.diversify
+        policy = load_policy(resolve(arguments["policy"]))
+        diversity = policy.manipulations.diversify
         if diversity is None:
             raise SystemExit("the policy of that configuration does not diversify")
-        self._diversifier = Diversifier(diversity)
+        self._diversifier = Diversifier(diversity, policy.reasons.changes)
 
     async def measure(self, items: Sequence[tuple[str, str]]) -> list[Row]:
         return [{"right": self._right(kind, text)} for kind, text in items]

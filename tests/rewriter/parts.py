@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deployments.inference.embedded.resolve import resolve
 from deployments.inference.encoder import TokenEncoder
 from deployments.inference.language_model import LanguageModelConfig
+from deployments.policy import Changes
 from deployments.rewriter.anonymise.anonymiser import Anonymiser
 from deployments.rewriter.anonymise.tagger import Recogniser
 from deployments.rewriter.config import RewriterConfig
@@ -39,7 +40,7 @@ def recogniser() -> Recogniser:
 @cache
 def anonymiser() -> Anonymiser:
     """The shipped tagger and Presidio, whose import takes seconds."""
-    return Anonymiser(recogniser())
+    return Anonymiser(recogniser(), Changes())
 
 
 @cache

@@ -4,12 +4,13 @@ import pytest
 
 from deployments.contracts import RewriteRequest
 from deployments.errors import StageFailed
-from deployments.policy import Diversity
+from deployments.policy import Changes, Diversity, Kinds
 from deployments.rewriter.diversify.diversifier import Diversifier
 from deployments.rewriter.revise.ground import Grounder
 from deployments.rewriter.revise.soften import Softener
 from deployments.rewriter.revise.step_by_step import StepByStep
 from deployments.rewriter.rewriter import PromptRewriter
+from tests.guard.parts import POLICY
 from tests.rewriter.parts import THREAD, OneAnswer, anonymiser, proposer, similarity
 
 VAGUE = "show two people having fun"
@@ -20,11 +21,14 @@ DIVERSITY = Diversity(
 
 def reviser(answer: str | None = None) -> StepByStep:
     asked = proposer(OneAnswer(answer))
-    return StepByStep(Softener(asked, similarity(), 0.0), Grounder(asked, similarity(), 0.7))
+    return StepByStep(
+        Softener(asked, similarity(), 0.0, POLICY), Grounder(asked, similarity(), 0.7, Changes())
+    )
 
 
 def rewriter(answer: str | None) -> PromptRewriter:
-    return PromptRewriter(anonymiser(), reviser(answer), Diversifier(DIVERSITY), THREAD)
+    diversifier = Diversifier(DIVERSITY, Changes())
+    return PromptRewriter(anonymiser(), reviser(answer), diversifier, THREAD, Kinds())
 
 
 async def rewrite(prompt: str, *kinds: str, answer: str | None = None, **fields):
@@ -78,7 +82,7 @@ async def test_a_softened_prompt_is_the_base_of_what_follows():
 
 
 async def test_a_rewriter_without_an_anonymiser_lets_no_name_pass():
-    without = PromptRewriter(None, reviser(), None, THREAD)
+    without = PromptRewriter(None, reviser(), None, THREAD, Kinds())
     request = RewriteRequest(prompt="John Doe at home", kinds=("anonymise",))
     with pytest.raises(StageFailed, match="never anonymises"):
         await without.rewrite(request)

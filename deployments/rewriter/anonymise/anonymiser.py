@@ -5,6 +5,7 @@ stay: characters, historic and public figures, artists whose style is asked for,
 """
 
 from deployments.contracts import Change
+from deployments.policy import Changes
 from deployments.rewriter.anonymise import wording as phrasing
 from deployments.rewriter.anonymise.known_names import KnownNames
 from deployments.rewriter.anonymise.personal_detail import PersonalDetail
@@ -18,12 +19,22 @@ class Anonymiser:
     PASSES = 4
     """How often a prompt is read at most: a change can bring out another name."""
 
-    def __init__(self, recogniser: Recogniser) -> None:
+    def __init__(self, recogniser: Recogniser, reasons: Changes) -> None:
         """Takes some seconds and 100 MB, most of it for Presidio."""
         from deployments.rewriter.anonymise.details import Finder
 
         self._known = KnownNames()
         self._finder, self._people = Finder(recogniser), People(self._known)
+        self._reasons = {
+            "PERSON": reasons.person,
+            "ADDRESS": reasons.address,
+            "EMAIL": reasons.email,
+            "PHONE": reasons.phone,
+            "PLATE": reasons.plate,
+            "DOCUMENT": reasons.document,
+            "CREDIT_CARD": reasons.card,
+            "IBAN_CODE": reasons.account,
+        }
 
     def anonymise(self, prompt: str) -> tuple[str, tuple[Change, ...]]:
         """The prompt without personal details, and the changes from left to right, pass by pass."""
@@ -40,8 +51,13 @@ class Anonymiser:
             if not edits:
                 break
             changes += [
-                Change(kind="anonymise", before=prompt[e.start : e.end], after=e.after, why=e.why)
-                for e in edits
+                Change(
+                    kind="anonymise",
+                    before=prompt[edit.start : edit.end],
+                    after=edit.after,
+                    why=self._reasons[edit.kind],
+                )
+                for edit in edits
             ]
             prompt = phrasing.applied(prompt, edits)
         return prompt, tuple(changes)

@@ -63,15 +63,13 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _THINGS = {
-    "EMAIL": ("an e-mail address", "an e-mail address was taken out"),
-    "PHONE": ("a phone number", "a phone number was taken out"),
-    "PLATE": ("a licence plate", "a licence plate was taken out"),
-    "DOCUMENT": ("a document number", "the number of a personal document was taken out"),
-    "CREDIT_CARD": ("a card number", "a payment card's number was taken out"),
-    "IBAN_CODE": ("an account number", "a bank account's number was taken out"),
+    "EMAIL": "an e-mail address",
+    "PHONE": "a phone number",
+    "PLATE": "a licence plate",
+    "DOCUMENT": "a document number",
+    "CREDIT_CARD": "a card number",
+    "IBAN_CODE": "an account number",
 }
-PERSON_WHY = "a private person's name was taken out"
-ADDRESS_WHY = "an address was taken out"
 
 
 NOUNS, TITLES, STOP = 80, 40, 20
@@ -81,12 +79,12 @@ before it are looked for."""
 
 @dataclass(frozen=True)
 class Edit:
-    """Characters `start` to `end` become `after`, for a reason that a user may read."""
+    """Characters `start` to `end` become `after`, because of a detail's `kind`."""
 
     start: int
     end: int
     after: str
-    why: str
+    kind: str
 
 
 def edits(text: str, people: list[PersonalDetail], details: list[PersonalDetail]) -> list[Edit]:
@@ -104,7 +102,7 @@ def edits(text: str, people: list[PersonalDetail], details: list[PersonalDetail]
         start = max(edit.start, apart[-1].end) if apart else edit.start
         if start < edit.end:
             after = edit.after.upper() if upper else edit.after
-            apart.append(Edit(start, edit.end, after, edit.why))
+            apart.append(Edit(start, edit.end, after, edit.kind))
     return apart
 
 
@@ -154,7 +152,7 @@ def _people(text: str, people: list[PersonalDetail]) -> list[Edit]:
         words = f"{count} other people" if before and not any(again) else words
         end, genitive = _genitive(text, group[-1].end)
         name = text[start : group[0].end]
-        found.append(Edit(start, end, _large(text, start, name, words) + genitive, PERSON_WHY))
+        found.append(Edit(start, end, _large(text, start, name, words) + genitive, "PERSON"))
     return found
 
 
@@ -196,35 +194,35 @@ def _one(text: str, person: PersonalDetail, again: bool, before: bool) -> Edit:
     left, right = text_before(text, start, NOUNS), text_behind(text, person.end)
     end, genitive = _genitive(text, person.end)
     if re.search(r"\band\b|&", text[start : person.start], re.IGNORECASE):  # Mr and Mrs
-        return Edit(start, end, _large(text, start, name, "two people") + genitive, PERSON_WHY)
+        return Edit(start, end, _large(text, start, name, "two people") + genitive, "PERSON")
     if called := CALLED.search(left):
         # "a woman named X" is a woman; without a noun before it nobody would be left.
         gone = start - len(called[0])
         spaces = len(text[:gone]) - len(text[:gone].rstrip())
-        return Edit(gone - spaces, person.end, "", PERSON_WHY)
+        return Edit(gone - spaces, person.end, "", "PERSON")
     if apposed := _APPOSED.search(left):
         comma = re.match(r"\s*,", right) if "," in apposed["gap"] else None
         return Edit(
-            start - len(apposed["gap"]), person.end + len(comma[0] if comma else ""), "", PERSON_WHY
+            start - len(apposed["gap"]), person.end + len(comma[0] if comma else ""), "", "PERSON"
         )
     if (kin := FAMILY.match(right)) and _DETERMINER.search(left):
         gap = len(kin[0]) - len(kin[0].lstrip())
-        return Edit(start, person.end + gap, "", PERSON_WHY)
+        return Edit(start, person.end + gap, "", "PERSON")
     if role := _ROLE.search(left):
         start -= len(left) - role.start("role")
         words = f"{_article(role['role'])} {role['role'].lower()}"
-        return Edit(start, end, _large(text, start, text[start:], words) + genitive, PERSON_WHY)
+        return Edit(start, end, _large(text, start, text[start:], words) + genitive, "PERSON")
     noun = "person"
     if adjective := _ADJECTIVE.search(left):
         if adjective["determiner"]:
-            return Edit(start, end, noun + genitive, PERSON_WHY)
+            return Edit(start, end, noun + genitive, "PERSON")
         start -= len(adjective["words"])
         words = f"{_article(adjective['words'])} {adjective['words'].lower()}{noun}"
-        return Edit(start, end, _large(text, start, text[start:], words) + genitive, PERSON_WHY)
+        return Edit(start, end, _large(text, start, text[start:], words) + genitive, "PERSON")
     if _DETERMINER.search(left):
-        return Edit(start, end, noun + genitive, PERSON_WHY)
+        return Edit(start, end, noun + genitive, "PERSON")
     words = "the person" if again else "another person" if before else "a person"
-    return Edit(start, end, _large(text, start, name, words) + genitive, PERSON_WHY)
+    return Edit(start, end, _large(text, start, name, words) + genitive, "PERSON")
 
 
 def _address(text: str, found: PersonalDetail) -> Edit:
@@ -233,29 +231,29 @@ def _address(text: str, found: PersonalDetail) -> Edit:
     home = "a flat" if re.match(r"(?:flat|apartment|apt|unit|suite)\b", value, re.I) else "a house"
     if lives := _LIVES.search(left):
         start = found.start - (len(left) - lives.end("verb"))
-        return Edit(start, found.end, f" in {home}", ADDRESS_WHY)
+        return Edit(start, found.end, f" in {home}", "ADDRESS")
     if word := _ADDRESS_WORD.search(left):
         gap = len(word[0]) - len("address")
-        return Edit(found.start - gap, found.end, "", ADDRESS_WHY)
+        return Edit(found.start - gap, found.end, "", "ADDRESS")
     if (with_it := _DROPPED_WITH.search(left)) and re.search(
         r"\w", text[: found.start - len(with_it[0])]
     ):
-        return Edit(found.start - len(with_it[0]), found.end, "", ADDRESS_WHY)
+        return Edit(found.start - len(with_it[0]), found.end, "", "ADDRESS")
     if (comma := _COMMA.search(left)) and re.search(r"\w", left):
-        return Edit(found.start - len(comma[0]), found.end, "", ADDRESS_WHY)
-    return Edit(found.start, found.end, _large(text, found.start, "X", home), ADDRESS_WHY)
+        return Edit(found.start - len(comma[0]), found.end, "", "ADDRESS")
+    return Edit(found.start, found.end, _large(text, found.start, "X", home), "ADDRESS")
 
 
 def _thing(text: str, found: PersonalDetail) -> Edit:
-    words, why = _THINGS[found.kind]
+    words = _THINGS[found.kind]
     left = text_before(text, found.start)
     label = _LABEL.search(left)
     if not label:
-        return Edit(found.start, found.end, _large(text, found.start, "", words), why)
+        return Edit(found.start, found.end, _large(text, found.start, "", words), found.kind)
     determiner = label["determiner"] or ""
     if determiner.strip().lower() not in ("with", "of", ""):
         start = found.start - (len(left) - label.end("label"))
-        return Edit(start, found.end, "", why)
+        return Edit(start, found.end, "", found.kind)
     start = found.start - (len(left) - label.start("label"))
     named = f"{_article(label['label'])} {label['label']}"
-    return Edit(start, found.end, _large(text, start, label["label"], named), why)
+    return Edit(start, found.end, _large(text, start, label["label"], named), found.kind)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from deployments.contracts import Change
-from deployments.policy import Diversity
+from deployments.policy import Changes, Diversity
 from deployments.rewriter.diversify.cast import Person, cast
 
 MAX_PEOPLE = 6
@@ -49,10 +49,10 @@ class _Edit:
 
 
 class Diversifier:
-    """Holds the policy's shares; no state between prompts."""
+    """Holds the policy's shares and reasons; no state between prompts."""
 
-    def __init__(self, diversity: Diversity) -> None:
-        self._diversity = diversity
+    def __init__(self, diversity: Diversity, reasons: Changes) -> None:
+        self._diversity, self._reasons = diversity, reasons
 
     def diversify(self, prompt: str, n: int, seed: int) -> list[tuple[str, tuple[Change, ...]]]:
         """For each of `n` pictures the prompt and its changes; same arguments, same result.
@@ -73,15 +73,16 @@ class Diversifier:
         groups: list[set[str]] = [set() for _ in range(n)]
         for slot, person in enumerate(people):
             key = f"{prompt}/{slot}"
+            why = self._why(prompt, person)
             if person.negative:
                 tones = self._tones(key, n, seed)
                 for picture, tone in zip(edits, tones, strict=True):
-                    picture.append(_negative(prompt, person, tone))
+                    picture.append(_negative(prompt, person, tone, why))
                 continue
             drawn = _apart(self._draw(key, n, max(1, person.number), seed), groups)
             for picture, seen, traits in zip(edits, groups, drawn, strict=True):
                 seen.update(one.group for one in traits)
-                picture.append(self._describe(prompt, person, traits))
+                picture.append(self._describe(prompt, person, traits, why))
         return [_apply(prompt, picture) for picture in edits]
 
     def _draw(self, key: str, n: int, number: int, seed: int) -> list[tuple[Traits, ...]]:
@@ -112,9 +113,11 @@ class Diversifier:
         random.Random(f"{key}/tone/{seed}").shuffle(tones)
         return tones
 
-    def _describe(self, prompt: str, person: Person, traits: Sequence[Traits]) -> _Edit:
-        noun = prompt[person.start : person.end]
-        why = f"nobody said who the {noun.lower()} is; drawn from the shares that the policy states"
+    def _why(self, prompt: str, person: Person) -> str:
+        reason = self._reasons.negative if person.negative else self._reasons.diversify
+        return reason.format(noun=prompt[person.start : person.end].lower())
+
+    def _describe(self, prompt: str, person: Person, traits: Sequence[Traits], why: str) -> _Edit:
         ages = bool(self._diversity.ages) and not person.aged
         if person.number == 0:
             return _behind(prompt, person, _mixed(person, ages), "", why)
@@ -136,9 +139,7 @@ def tone_words(tone: str) -> str:
     return tone if "skin" in tone else f"{tone} skin tone"
 
 
-def _negative(prompt: str, person: Person, tone: str) -> _Edit:
-    noun = prompt[person.start : person.end].lower()
-    why = f"no group is tied to a negative role ({noun}); a skin tone is drawn, and nothing else"
+def _negative(prompt: str, person: Person, tone: str, why: str) -> _Edit:
     if person.number != 1:
         of = " of people" if person.collective else ""
         return _behind(prompt, person, f"{of} of different skin tones", "", why)

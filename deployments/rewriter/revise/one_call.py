@@ -1,11 +1,9 @@
 """Softens and grounds with one question to an instruct model, which answers in a JSON schema."""
 
-from collections.abc import Mapping
-
 from deployments.contracts import RewriteRequest, Version
 from deployments.errors import ConfigurationError
 from deployments.inference.protocols import CausalLM
-from deployments.policy import Category
+from deployments.policy import Policy
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.revise.ground import grounded
 from deployments.rewriter.revise.instruct import (
@@ -32,26 +30,19 @@ class OneCall:
     """
 
     def __init__(
-        self,
-        model: CausalLM,
-        categories: Mapping[str, Category],
-        similarity: Similarity,
-        config: RewriterConfig,
+        self, model: CausalLM, policy: Policy, similarity: Similarity, config: RewriterConfig
     ) -> None:
         """
-        Args:
-            categories: the policy's, by name.
-
         Raises:
             ConfigurationError: the model has no fitting chat template, or is too short for it.
         """
-        self._model, self._categories = model, categories
+        self._model, self._policy = model, policy
         self._similarity, self._config = similarity, config
         self._template = InstructTemplate(model.tokenizer)
         longest = max(
             len(self._template.encode("", instructions(kind, category, ground=True, vague=True)))
             for kind in SOFT_KINDS
-            for category in categories.values()
+            for category in policy.categories.values()
         )
         if longest + self._answer_tokens("") > model.max_tokens:
             raise ConfigurationError(
@@ -61,7 +52,7 @@ class OneCall:
 
     async def revise(self, version: Version, request: RewriteRequest) -> Revision:
         kind, name = soft_kind(request), request.category or ""
-        category = self._categories.get(name)
+        category = self._policy.categories.get(name)
         ground = "ground" in request.kinds
         scene_open = ground and vague(version.prompt)
         unchanged = Revision(version, version)
@@ -77,14 +68,15 @@ class OneCall:
         safe = version
         if kind:
             found = self._wording(answer.softened, version.prompt)
-            softer = await softened(version, found, kind, name, self._similarity)
+            softer = await softened(version, found, kind, name, self._similarity, self._policy)
             if softer is None:
                 return unchanged
             safe = softer
         if not ground or not vague(safe.prompt):
             return Revision(safe, safe)
         found = self._wording(answer.specific, safe.prompt)
-        return Revision(safe, await grounded(safe, found, self._similarity))
+        reasons = self._policy.reasons.changes
+        return Revision(safe, await grounded(safe, found, self._similarity, reasons))
 
     async def _answer(self, prompt: str, told: str, temperature: float, seed: int) -> Answer | None:
         """None if the prompt is too long, or the answer is cut off or not of the form."""

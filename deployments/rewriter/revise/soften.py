@@ -7,6 +7,7 @@ The model's answer is a proposal. The guard judges it before it is drawn.
 from typing import Literal
 
 from deployments.contracts import RewriteRequest, Version
+from deployments.policy import Policy
 from deployments.rewriter.revise.proposal import Proposer, changes_between
 from deployments.rewriter.revise.similarity import Similarity
 
@@ -21,23 +22,31 @@ def soft_kind(request: RewriteRequest) -> SoftKind | None:
 
 
 async def softened(
-    version: Version, found: str | None, kind: SoftKind, category: str, similarity: Similarity
+    version: Version,
+    found: str | None,
+    kind: SoftKind,
+    category: str,
+    similarity: Similarity,
+    policy: Policy,
 ) -> Version | None:
     """`version` in the wording found; None if there is none, or it means another picture."""
     if found is None or not await similarity.holds(version.prompt, found):
         return None
-    what = "softened" if kind == "soften" else "made generic"
-    why = f"{what}, because the prompt was found {category.replace('_', ' ')}"
-    changes = changes_between(version.prompt, found, kind, why)
+    reasons = policy.reasons.changes
+    reason = reasons.soften if kind == "soften" else reasons.generic
+    why = policy.why(category if category in policy.categories else None)
+    changes = changes_between(version.prompt, found, kind, reason.format(why=why))
     return Version(prompt=found, changes=(*version.changes, *changes))
 
 
 class Softener:
     """Asks the model for a softer prompt. Holds no state between requests."""
 
-    def __init__(self, proposer: Proposer, similarity: Similarity, temperature: float) -> None:
+    def __init__(
+        self, proposer: Proposer, similarity: Similarity, temperature: float, policy: Policy
+    ) -> None:
         self._proposer, self._similarity = proposer, similarity
-        self._temperature = temperature
+        self._temperature, self._policy = temperature, policy
 
     async def soften(
         self, version: Version, kind: SoftKind, category: str, seed: int
@@ -50,4 +59,4 @@ class Softener:
         found = await self._proposer.propose(
             version.prompt, category, temperature=self._temperature, seed=seed
         )
-        return await softened(version, found, kind, category, self._similarity)
+        return await softened(version, found, kind, category, self._similarity, self._policy)

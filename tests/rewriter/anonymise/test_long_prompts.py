@@ -10,6 +10,7 @@ from transformers import BertConfig, BertModel
 
 from deployments.inference.embedded.diffusion import minilm
 from deployments.inference.encoder import TokenEncoder
+from deployments.policy import Changes
 from deployments.rewriter.anonymise.anonymiser import Anonymiser
 from deployments.rewriter.anonymise.tagger import TAGS, NameNetwork, Recogniser
 from tests.rewriter.parts import anonymiser, seconds
@@ -36,7 +37,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Anonymiser:
     config = {"tags": TAGS, "width": 16, "blocks": 1}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     save_file(NameNetwork(encoder.width, 16, 1).state_dict(), folder / "model.safetensors")
-    return Anonymiser(Recogniser(folder, encoder))
+    return Anonymiser(Recogniser(folder, encoder), Changes())
 
 
 @pytest.mark.parametrize("piece", PIECES)

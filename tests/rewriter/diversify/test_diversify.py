@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.policy import Diversity
+from deployments.policy import Changes, Diversity
 from deployments.rewriter.diversify.diversifier import MAX_PEOPLE, Diversifier
 from evaluation.common.files import tables
 from evaluation.prompts.diversify import WRITTEN, outcomes
@@ -18,7 +18,7 @@ GROUPS = {"asian": 1.0, "black": 1.0, "white": 1.0, "hispanic": 1.0, "south asia
 GENDERS = {"woman": 1.0, "man": 1.0}
 TONES = {"pale": 1.0, "olive": 1.0, "brown": 1.0, "dark": 1.0}
 DIVERSITY = Diversity(groups=GROUPS, genders=GENDERS, skin_tones=TONES)
-DIVERSIFIER = Diversifier(DIVERSITY)
+DIVERSIFIER = Diversifier(DIVERSITY, Changes())
 CASE = tables(WRITTEN)
 
 
@@ -30,7 +30,7 @@ def one(prompt: str, seed: int = 0, diversifier: Diversifier = DIVERSIFIER) -> s
 def fixed(**shares: dict[str, float]) -> Diversifier:
     """Draws one thing only, so that the wording can be read."""
     told = {"groups": {"asian": 1}, "genders": {"woman": 1}, "skin_tones": {"olive": 1}}
-    return Diversifier(Diversity.model_validate({**told, **shares}))
+    return Diversifier(Diversity.model_validate({**told, **shares}), Changes())
 
 
 # The article and the field.
@@ -99,6 +99,19 @@ def test_ages_are_given_where_the_policy_has_some_and_the_prompt_none():
 def test_a_policy_may_word_its_skin_tones_itself():
     worded = fixed(skin_tones={"olive-skinned": 1})
     assert one("image of a criminal", diversifier=worded) == "image of a criminal, olive-skinned"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word", "reason"),
+    [
+        ("a CEO", "ceo", Changes().diversify),
+        ("three thieves", "thieves", Changes().negative),
+        ("a {noun}, a {why} ceo", "ceo", Changes().diversify),
+    ],
+)
+def test_the_reason_names_the_prompt_s_word_for_the_person(prompt: str, word: str, reason: str):
+    ((_, (change,)),) = DIVERSIFIER.diversify(prompt, 1, 0)
+    assert change.why == reason.replace("{noun}", word)
 
 
 def test_an_article_suits_the_word_behind_it():
@@ -208,7 +221,7 @@ PROMPTS = st.sampled_from(
 def test_words_are_only_added_and_every_addition_is_told(prompt: str, n: int, seed: int):
     results = DIVERSIFIER.diversify(prompt, n, seed)
     assert len(results) == n
-    assert results == Diversifier(DIVERSITY).diversify(prompt, n, seed)
+    assert results == Diversifier(DIVERSITY, Changes()).diversify(prompt, n, seed)
     for changed, changes in results:
         assert in_order(prompt, changed)
         rest, undone = changed, ""
@@ -269,7 +282,8 @@ def test_four_pictures_show_four_groups_and_both_genders(seed: int):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_four_pictures_of_two_groups_and_two_genders_are_all_four(seed: int):
-    two = Diversifier(Diversity(groups={"asian": 1, "black": 1}, genders=GENDERS, skin_tones=TONES))
+    diversity = Diversity(groups={"asian": 1, "black": 1}, genders=GENDERS, skin_tones=TONES)
+    two = Diversifier(diversity, Changes())
     assert len(set(drawn("image of a judge", 4, seed, two))) == 4
 
 
@@ -284,7 +298,7 @@ def test_over_many_seeds_the_draws_follow_the_shares(n: int):
         groups={"asian": 5, "black": 3, "white": 2}, genders={"woman": 3, "man": 1},
         skin_tones=TONES,
     )  # fmt: skip
-    diversifier, seeds = Diversifier(diversity), random.Random(0)
+    diversifier, seeds = Diversifier(diversity, Changes()), random.Random(0)
     counts: Counter[str] = Counter()
     for _ in range(4000 // n):
         counts.update(drawn("image of a judge", n, seeds.randrange(2**32), diversifier))

@@ -7,6 +7,7 @@ import pytest
 from deployments.contracts import Change, RewriteRequest, Version
 from deployments.errors import ConfigurationError, StageFailed
 from deployments.inference.language_model import LanguageModelConfig
+from deployments.policy import Kinds
 from deployments.rewriter.config import RewriterConfig
 from deployments.rewriter.revise.instruct import LONGEST, SCHEMA, parsed
 from deployments.rewriter.revise.one_call import OneCall
@@ -53,7 +54,7 @@ def answered(model: Instructed, alike: bool = True) -> OneCall:
     config = RewriterConfig(
         llm=LanguageModelConfig(model="unused"), names="unused", llm_format="instruct"
     )
-    return OneCall(model, POLICY.categories, similarity(alike), config)
+    return OneCall(model, POLICY, similarity(alike), config)
 
 
 async def revise(model: Instructed, prompt: str, *kinds: str, alike: bool = True, **fields):
@@ -66,8 +67,11 @@ async def test_one_call_softens_and_grounds_and_keeps_the_two_apart():
     model = Instructed({**WITHOUT, "softened": VAGUE, "specific": DINING})
     found = await revise(model, some, "soften", "ground", category="demeaning", seed=7)
     assert (found.safe.prompt, found.specific.prompt) == (VAGUE, DINING)
-    assert {c.kind for c in found.safe.changes} == {"soften"}
-    assert [c.kind for c in found.specific.changes][-1] == "ground"
+    assert {(c.kind, c.why) for c in found.safe.changes} == {
+        ("soften", "softened, because it demeans")
+    }
+    assert found.specific.changes[-1].kind == "ground"
+    assert found.specific.changes[-1].why == POLICY.reasons.changes.ground
     assert found.specific.changes[: len(found.safe.changes)] == found.safe.changes
     assert [asked["seed"] for asked in model.asked] == [7]
 
@@ -75,7 +79,7 @@ async def test_one_call_softens_and_grounds_and_keeps_the_two_apart():
 async def test_the_rewriter_discloses_what_one_call_changed():
     model = Instructed({**WITHOUT, "specific": DINING})
     request = RewriteRequest(prompt=VAGUE, kinds=("ground",), n=2)
-    found = await PromptRewriter(None, answered(model), None, THREAD).rewrite(request)
+    found = await PromptRewriter(None, answered(model), None, THREAD, Kinds()).rewrite(request)
     assert found.safe == Version(prompt=VAGUE)
     assert [picture.prompt for picture in found.pictures] == [DINING] * 2
     assert [record.action for record in found.stages] == ["ground"]

@@ -4,6 +4,7 @@ import pytest
 
 from deployments.contracts import Change, Version
 from deployments.rewriter.revise.soften import Softener
+from tests.guard.parts import POLICY
 from tests.rewriter.parts import OneAnswer, proposer, similarity
 
 PROMPT = "a lazy dirty beggar sleeping on a bench in a park, oil painting"
@@ -11,7 +12,7 @@ GIVEN = Version(prompt=PROMPT)
 
 
 def softener(model: OneAnswer, alike: bool = True) -> Softener:
-    return Softener(proposer(model), similarity(alike), temperature=0.0)
+    return Softener(proposer(model), similarity(alike), temperature=0.0, policy=POLICY)
 
 
 async def test_every_differing_passage_is_disclosed():
@@ -22,7 +23,7 @@ async def test_every_differing_passage_is_disclosed():
         ("lazy dirty beggar sleeping", "tired man resting"),
         ("", "quiet"),
     ]
-    assert all(c.kind == "soften" and "demeaning" in c.why for c in found.changes)
+    assert {(c.kind, c.why) for c in found.changes} == {("soften", "softened, because it demeans")}
 
 
 async def test_earlier_changes_stay_first():
@@ -46,11 +47,15 @@ async def test_an_answer_that_means_something_else_is_none():
 
 
 async def test_generic_is_its_own_kind():
-    found = await softener(OneAnswer("a man in a mask")).soften(
-        GIVEN, "generic", "public_figures", seed=1
-    )
+    found = await softener(OneAnswer("a man in a mask")).soften(GIVEN, "generic", "brands", seed=1)
     assert {c.kind for c in found.changes} == {"generic"}
-    assert "public figures" in found.changes[0].why
+    assert found.changes[0].why == "made generic, because it names a brand"
+
+
+@pytest.mark.parametrize("category", ["", "a category of another policy"])
+async def test_harm_of_a_kind_that_the_policy_has_not_is_told_so(category):
+    found = await softener(OneAnswer("a man")).soften(GIVEN, "soften", category, seed=1)
+    assert found.changes[0].why == f"softened, because {POLICY.reasons.unknown}"
 
 
 async def test_a_prompt_longer_than_the_model_reads_is_not_asked():

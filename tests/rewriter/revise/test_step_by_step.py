@@ -3,9 +3,11 @@
 import pytest
 
 from deployments.contracts import RewriteRequest, Version
+from deployments.policy import Changes
 from deployments.rewriter.revise.ground import Grounder
 from deployments.rewriter.revise.soften import Softener
 from deployments.rewriter.revise.step_by_step import StepByStep
+from tests.guard.parts import POLICY
 from tests.rewriter.parts import OneAnswer, proposer, similarity
 
 VAGUE = "show two people having fun"
@@ -14,7 +16,9 @@ DINING = "show two people dining at a restaurant"
 
 async def revise(model: OneAnswer, prompt: str, *kinds: str):
     asked = proposer(model)
-    reviser = StepByStep(Softener(asked, similarity(), 0.0), Grounder(asked, similarity(), 0.7))
+    reviser = StepByStep(
+        Softener(asked, similarity(), 0.0, POLICY), Grounder(asked, similarity(), 0.7, Changes())
+    )
     request = RewriteRequest(prompt="as the user wrote it", kinds=kinds, category="demeaning")
     return await reviser.revise(Version(prompt=prompt), request)
 
