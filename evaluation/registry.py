@@ -1,5 +1,7 @@
-"""The measurements by name. Each is a module with a class that it calls `MEASUREMENT`; what it finds
-is written to `docs/measurements/NAME.json`.
+"""The measurements by name.
+
+Each is a module with a class that it calls `MEASUREMENT`; docs/measurements/NAME.json has its
+figures.
 """
 
 from importlib import import_module
