@@ -16,7 +16,6 @@ FROM_THE_README = {
     "anonymise_first_run",
     "batched",
     "bench",
-    "cascade",
     "classifier",
     "diversity",
     "edits",
