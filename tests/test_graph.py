@@ -8,17 +8,12 @@ import yaml
 from pydantic import ValidationError
 
 from deployments.errors import ConfigurationError
-from deployments.ops.serve_config import read_serve_config
 from deployments.paths import ROOT
 from deployments.policy import load_policy
 from graph import SafelightConfig, build
+from tests.configurations import application, merged
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-
-
-def application(path) -> dict:
-    (only,) = read_serve_config(path)["applications"]
-    return only
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -84,15 +79,6 @@ def configured(tmp_path, written: dict, **diffusion) -> SafelightConfig:
     args["policy"] = str(policy)
     args["diffusion"] |= diffusion
     return SafelightConfig.model_validate(args)
-
-
-def merged(base: dict, changes: dict) -> dict:
-    """`base` with `changes` written over it, at every depth."""
-    both = {
-        key: merged(base[key], value) if isinstance(base.get(key), dict) else value
-        for key, value in changes.items()
-    }
-    return base | both
 
 
 def test_a_policy_that_never_steers_needs_no_steering(tmp_path):

@@ -47,13 +47,14 @@ def wait_until_dead(pids: list[int]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_descendants_of_a_killed_process_are_killed(number):
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    pids = list(map(int, parent.stdout.readline().split()))
-    assert len(pids) == 2
-    assert all(map(alive, pids))
-    parent.send_signal(number)
-    parent.wait(10)
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        pids = list(map(int, parent.stdout.readline().split()))
+        assert len(pids) == 2
+        assert all(map(alive, pids))
+        parent.send_signal(number)
+        parent.wait(10)
     wait_until_dead(pids)
 
 

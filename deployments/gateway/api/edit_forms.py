@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from deployments.errors import RequestError
@@ -38,7 +38,7 @@ async def read_form(body: bytes, headers: Headers, limits: UploadLimits) -> Edit
     """
     kind, _ = parse_options_header(headers.get("content-type", ""))
     if kind == b"multipart/form-data":
-        return await _multipart(body, headers, limits)
+        return await _multipart(body, headers)
     return _json(parse_json(body), limits)
 
 
@@ -46,18 +46,34 @@ class _InMemory(MultiPartParser):
     # The body is in memory already and bounded: nobody's picture is written to a disk.
     spool_max_size = 2**31
 
+    def __init__(self, body: bytes, headers: Headers) -> None:
+        super().__init__(headers, self._whole(body), max_files=MAX_FILES, max_fields=MAX_FIELDS)
+        self._ended = False
 
-async def _multipart(body: bytes, headers: Headers, limits: UploadLimits) -> EditForm:
-    async def stream() -> AsyncGenerator[bytes, None]:
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def _whole(self, body: bytes) -> AsyncGenerator[bytes, None]:
         yield body
+        if not self._ended:  # raised within `parse`, which then closes what it has opened
+            raise MultiPartException("The body ends before its last boundary.")
 
-    parser = _InMemory(headers, stream(), max_files=MAX_FILES, max_fields=MAX_FIELDS)
+
+async def _multipart(body: bytes, headers: Headers) -> EditForm:
+    parser = _InMemory(body, headers)
     try:
         form = await parser.parse()
     except MultiPartException as error:
         raise RequestError(
             "The body is no valid multipart form.", code="invalid_multipart"
         ) from error
+    try:
+        return await _read(form)
+    finally:
+        await form.close()
+
+
+async def _read(form: FormData) -> EditForm:
     fields: dict[str, Any] = {}
     images: list[bytes] = []
     mask: bytes | None = None

@@ -205,6 +205,22 @@ async def test_a_broken_form_is_refused(http, body):
     assert no_boundary.json()["error"]["code"] == "invalid_multipart"
 
 
+PART = b'--x\r\nContent-Disposition: form-data; name="%s"; filename="a.png"\r\n\r\n%s\r\n'
+
+
+@pytest.mark.parametrize(
+    "cut", [b"--x--", b"--", b"\r\n--x--", PART % (b"mask", mask()) + b"--x--"]
+)
+async def test_a_form_that_is_cut_off_is_refused_not_answered_without_what_is_lost(http, cut):
+    text = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na dog\r\n'
+    body = text + PART % (b"image", portrait()) + PART % (b"mask", mask()) + b"--x--"
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    whole = await http.post(URL, content=body, headers=kind)
+    assert whole.status_code == 200
+    answer = await http.post(URL, content=body.removesuffix(cut), headers=kind)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_multipart")
+
+
 async def test_a_body_beyond_the_limit_is_not_read(http):
     answer = await send(http, {"image": ("a.png", b"x" * 600_000)})
     assert answer.status_code == 413

@@ -53,7 +53,7 @@ def lists() -> Iterator[tuple[str, list[str]]]:
             yield f"{kind}.{name}", rows
 
 
-@pytest.mark.parametrize(("name", "rows"), lists(), ids=lambda value: str(value)[:24])
+@pytest.mark.parametrize(("name", "rows"), list(lists()), ids=lambda value: str(value)[:24])
 def test_every_list_is_sorted_and_without_duplicates_blanks_or_capitals(name, rows):
     assert rows == sorted(set(rows))
     assert all(row == " ".join(row.split()).lower() for row in rows)

@@ -1,0 +1,28 @@
+"""A warning fails its test. What is ignored is a named module's, and none of ours."""
+
+import tomllib
+
+from deployments.paths import ROOT
+
+OURS = (
+    "deployments",
+    "training",
+    "evaluation",
+    "loadtest",
+    "k8s",
+    "requirements",
+    "tests",
+    "graph",
+)
+
+
+def test_no_warning_is_ignored_but_of_a_named_library():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    first, *ignored = settings["pytest"]["ini_options"]["filterwarnings"]
+    assert first == "error"
+    for line in ignored:
+        action, _, category, module = line.split(":")
+        assert action == "ignore"
+        assert category
+        assert module
+        assert not module.startswith(OURS)
