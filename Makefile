@@ -12,6 +12,9 @@ NAME ?=
 URL ?=
 # vLLM's CPU build wants torch's CPU build: from local wheels where pip has some, else from PyTorch.
 export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),https://download.pytorch.org/whl/cpu/torch/)
+# Bytecode is kept with the environment, so that only the first process of many compiles a library.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
 .DEFAULT_GOAL := help
 
@@ -23,7 +26,7 @@ $(VENV)/installed: requirements/cpu.txt requirements/dev.txt
 	@echo "setting up $(VENV) from requirements/ (the first time it downloads about a gigabyte)"
 	@start=$$SECONDS; python3 -m venv $(VENV) \
 		&& $(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9 \
-		&& $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps \
+		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps \
 			$(addprefix --requirement ,$^) \
 		&& touch $@ && echo "set up after $$((SECONDS - start)) s"
 
