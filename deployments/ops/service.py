@@ -35,7 +35,8 @@ RAY = {
     "SPT_NOENV": "1",
 }
 """Environment of every Ray cluster that is started here."""
-STOP_SECONDS = 40.0
+STOP_SECONDS = 15.0
+"""For requests under way; what has not ended by then is killed."""
 START_SECONDS = 900.0
 POLL_SECONDS = 1.0
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -98,6 +99,7 @@ class Service:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+                self._process.wait()
         self._lifeline.cut()
 
     def starting(self, stop: threading.Event, timeout: float = START_SECONDS) -> Iterator[Progress]:
