@@ -1,4 +1,4 @@
-"""A warning fails its test. What is ignored is a named module's, or in words of a library, and none of ours."""
+"""A warning fails its test; ignored are those of named modules, or in a library's own words."""
 
 import tomllib
 
