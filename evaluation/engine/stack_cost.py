@@ -15,7 +15,7 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -203,18 +203,26 @@ async def one_at_a_time(service: Service, texts: list[str], args: Any) -> dict[s
             taken[name].append(took)
             if asked:
                 by_model[name].append(took)
+    return latencies(taken, by_model) | {
+        "blocked": blocked,
+        "wasted_row_steps": rows["wasted"] / max(rows["run"], 1),
+    }
+
+
+def latencies(
+    taken: Mapping[str, list[float]], by_model: Mapping[str, list[float]]
+) -> dict[str, Any]:
+    """Percentiles of seconds by way; `by_model` has those whose language model was asked."""
     p50 = {name: float(np.percentile(found, 50)) for name, found in taken.items()}
-    p50_by_model = {name: float(np.percentile(found, 50)) for name, found in by_model.items()}
+    asked = {name: float(np.percentile(found, 50)) for name, found in by_model.items()}
     return {
         "p50": p50,
         "p99": {name: float(np.percentile(found, 99)) for name, found in taken.items()},
-        "added_p50": {name: p50[name] - p50["diffusion"] for name in walks},
+        "added_p50": {name: p50[name] - p50["diffusion"] for name in p50 if name != "diffusion"},
         "added_p50_where_the_model_was_asked": {
-            name: p50_by_model[name] - p50_by_model["diffusion"] for name in walks if by_model
+            name: asked[name] - asked["diffusion"] for name in asked if name != "diffusion"
         },
-        "asked_the_model": len(by_model["without"]),
-        "blocked": blocked,
-        "wasted_row_steps": rows["wasted"] / max(rows["run"], 1),
+        "asked_the_model": len(by_model.get("without", ())),
     }
 
 
